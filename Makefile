@@ -1,0 +1,49 @@
+# Each target is one line of intent; `make setup` is quick when nothing changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JAR_SOURCES := $(shell find fhir-server -path fhir-server/target -prune -o -type f -print 2>/dev/null)
+
+.PHONY: setup demo up test bench test-docker lock format clean
+
+setup: $(VENV)/.installed fhir-server/target/.built
+
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+fhir-server/target/.built: $(VENV)/.installed $(JAR_SOURCES)
+	$(BIN)/python -m conformance.fhir_server
+	touch $@
+
+demo: setup
+	$(BIN)/abdm-adapter demo
+
+up: setup
+	$(BIN)/abdm-adapter up
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+bench: setup
+	$(BIN)/python -m tests.bench
+
+test-docker: setup
+	$(BIN)/python -m tests.docker
+
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements-dev.lock
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) fhir-server/target var build
