@@ -1,0 +1,1 @@
+"""Everything that stands for the outside world and judges the adapter; imports nothing of it."""

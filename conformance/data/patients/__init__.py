@@ -1,0 +1,1 @@
+"""One table a demo patient; see ``conformance.data`` for the format."""
