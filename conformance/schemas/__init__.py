@@ -1,0 +1,99 @@
+"""Loads the JSON Schemas of the V3 messages: one file per message, shared shapes in common.json.
+
+Used by the simulator, which refuses what does not fit, and by the tests. Must not know anything
+about how messages travel; that is the simulator's business.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError, validators
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+_FOLDER = Path(__file__).parent / "v3"
+_BASE = "https://abdm-adapter.invalid/schemas/v3/"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # JSON Schema means ECMA-262: \d is an ASCII digit and $ never matches before a line end.
+    return re.compile(re.sub(r"\$$", r"\\Z", pattern), re.ASCII)
+
+
+def _pattern(
+    _validator: Any, pattern: str, instance: object, _schema: object
+) -> Iterator[ValidationError]:
+    if isinstance(instance, str) and not _compiled(pattern).search(instance):
+        yield ValidationError(f"does not match {pattern}")
+
+
+_Validator: type[Draft202012Validator] = validators.extend(  # type: ignore[no-untyped-call]  # untyped there
+    Draft202012Validator, {"pattern": _pattern}
+)
+
+
+def names() -> list[str]:
+    """Names of all messages that have a schema, sorted."""
+    return sorted(path.stem for path in _FOLDER.glob("*.json") if path.stem != "common")
+
+
+@cache
+def _registry() -> Registry[Any]:
+    resources = []
+    for path in sorted(_FOLDER.glob("*.json")):
+        content = json.loads(path.read_text("utf-8"))
+        # With $schema, jsonschema would go on with its own class and its own idea of patterns.
+        del content["$schema"]
+        resources.append((content["$id"], DRAFT202012.create_resource(content)))
+    return Registry().with_resources(resources)
+
+
+@cache
+def validator(name: str) -> Draft202012Validator:
+    """The validator of the message `name`, for example "HipConsentNotify".
+
+    Raises KeyError if there is no such message.
+    """
+    if name not in names():
+        raise KeyError(f"No schema for the message {name!r}; there are: {', '.join(names())}.")
+    return _Validator({"$ref": f"{_BASE}{name}.json"}, registry=_registry())
+
+
+@cache
+def definition(name: str) -> Draft202012Validator:
+    """The validator of one shared shape of common.json, for example "Uuid"."""
+    return _Validator({"$ref": f"{_BASE}common.json#/$defs/{name}"}, registry=_registry())
+
+
+def problems(name: str, body: object) -> list[str]:
+    """Where `body` departs from the message `name`: "place: what is wrong"; empty if it fits.
+
+    The texts name places and rules only, never the values found there.
+    """
+    found: list[str] = []
+    for error in validator(name).iter_errors(body):
+        found += [_place(leaf) + _reason(leaf) for leaf in _leaves(error)]
+    return sorted(set(found))
+
+
+def _leaves(error: ValidationError) -> list[ValidationError]:
+    if not error.context:
+        return [error]
+    return [leaf for part in error.context for leaf in _leaves(part)]
+
+
+def _place(error: ValidationError) -> str:
+    return "/".join(str(part) for part in error.absolute_path) + ": "
+
+
+def _reason(error: ValidationError) -> str:
+    if error.validator in ("required", "additionalProperties"):
+        return error.message
+    if error.validator == "pattern":
+        return error.message
+    return f"breaks the rule {error.validator} {json.dumps(error.validator_value)[:200]}"

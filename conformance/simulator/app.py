@@ -1,0 +1,219 @@
+"""The simulator's HTTP surface: gateway calls, the push endpoint, the SMS sink.
+
+Applies request faults, checks, hands over to the rules, renders refusals, records everything.
+The control calls and the patient's pages are blueprints of their own.
+"""
+
+import json
+import socket
+import struct
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import Any
+
+from flask import Flask, Response, request
+
+from conformance.simulator import counterparts, sms
+from conformance.simulator.checks import check_call
+from conformance.simulator.control import control_blueprint
+from conformance.simulator.core import Call, Reply, Simulator
+from conformance.simulator.errors import Refusal, error_body
+from conformance.simulator.faults import Fault
+from conformance.simulator.operations import OPERATIONS, Operation
+from conformance.simulator.phr import phr_blueprint
+from conformance.simulator.times import now
+
+MAX_BODY = 64 * 1024 * 1024
+Answer = Callable[[], Response]
+
+
+def create_app(simulator: Simulator) -> Flask:
+    """The Flask application over one simulator."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    for operation in OPERATIONS:
+        app.add_url_rule(
+            operation.path,
+            operation.message,
+            _gateway_view(simulator, operation),
+            methods=[operation.method],
+        )
+    app.add_url_rule("/hiu/push/<token>", "push", _push_view(simulator), methods=["POST"])
+    app.add_url_rule("/sms", "sms", _sms_view(simulator), methods=["POST"])
+    app.register_blueprint(control_blueprint(simulator))
+    app.register_blueprint(phr_blueprint(simulator))
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return _response(200, {"ok": True})
+
+    @app.get("/")
+    def index() -> Response:
+        return Response(status=302, headers={"Location": "/phr/"})
+
+    @app.after_request
+    def date(response: Response) -> Response:
+        if "Date" not in response.headers:
+            response.headers["Date"] = format_datetime(now(), usegmt=True)
+        return response
+
+    @app.errorhandler(404)
+    def unknown_path(_error: Exception) -> Response:
+        if not request.path.startswith("/api/"):
+            return Response("There is nothing here.", 404, mimetype="text/plain")
+        data_flow = request.path.startswith("/api/hiecm/data-flow")
+        shape = error_body("not-found" if data_flow else "framework", "404", "Not Found", 404)
+        return _response(404, shape)
+
+    return app
+
+
+# -- the three kinds of views ----------------------------------------------------------------
+
+
+def _gateway_view(simulator: Simulator, operation: Operation) -> Callable[..., Response]:
+    def view(**arguments: str) -> Response:
+        headers = _headers()
+
+        def answer() -> Response:
+            client_id, body = check_call(simulator, operation, headers, request.get_data())
+            call = Call(
+                operation.message, client_id, headers["REQUEST-ID"], headers, body, arguments
+            )
+            reply: Reply = operation.handler(simulator, call)
+            return _response(reply.status, reply.body)
+
+        return _served(simulator, operation.message, headers, answer)
+
+    return view
+
+
+def _push_view(simulator: Simulator) -> Callable[..., Response]:
+    def view(token: str) -> Response:
+        headers = _headers()
+
+        def answer() -> Response:
+            path = f"/hiu/push/{token}"
+            return _response(
+                *counterparts.receive_page(simulator, path, headers, request.get_data())
+            )
+
+        return _served(simulator, "HealthInformationPush", headers, answer, named_only=True)
+
+    return view
+
+
+def _sms_view(simulator: Simulator) -> Callable[..., Response]:
+    def view() -> Response:
+        def answer() -> Response:
+            return _response(*sms.receive(simulator, request.get_json(silent=True)))
+
+        return _served(simulator, "Sms", _headers(), answer, named_only=True)
+
+    return view
+
+
+# -- serving ---------------------------------------------------------------------------------
+
+
+def _served(
+    simulator: Simulator,
+    message: str,
+    headers: dict[str, str],
+    answer: Answer,
+    *,
+    named_only: bool = False,
+) -> Response:
+    started = time.monotonic()
+    raw = request.get_data()  # read to the end, so that the connection can be used again
+    exchange = simulator.begin(
+        "in", message, request.method, request.path, _masked(headers), _decoded(raw)
+    )
+    faults = simulator.faults.take("request", message, named_only=named_only)
+    note = ", ".join(f"fault {name}" for name in faults)
+    if "slow" in faults:
+        time.sleep(faults["slow"].params["seconds"])
+    try:
+        response = _faulty(faults) or answer()
+    except Refusal as refused:
+        note = "; ".join(part for part in (note, refused.why or refused.message) if part)
+        response = _refused(refused, colon="trailing-colon" in faults)
+    if "clock-skew" in faults:
+        moment = now() + timedelta(seconds=faults["clock-skew"].params["seconds"])
+        response.headers["Date"] = format_datetime(moment, usegmt=True)
+    seconds = time.monotonic() - started
+    simulator.finish(exchange, response.status_code, _decoded(response.get_data()), seconds, note)
+    return response
+
+
+def _faulty(faults: dict[str, Fault]) -> Response | None:
+    """The wrong answer that a fault demands instead of the right one, if any."""
+    for name, fault in faults.items():
+        params = fault.params
+        match name:
+            case "silent-202":
+                return Response(status=202)
+            case "empty-400":
+                return Response(status=400)
+            case "unauthorised":
+                body = error_body(params["shape"], "900901", "Invalid Credentials", 401)
+                return _response(401, body)
+            case "rate-limited":
+                body = error_body("object", "ABDM-2429", "Too many requests found", 429)
+                response = _response(429, body)
+                response.headers["Retry-After"] = str(params["retry_after"])
+                return response
+            case "server-error":
+                status = params["status"]
+                body = error_body(params["shape"], "ABDM-1024", "Service Unavailable", status)
+                return _response(status, body)
+            case "error-shape":
+                colon = ": " if "trailing-colon" in faults else ""
+                code = params["code"] + colon
+                body = error_body(params["shape"], code, params["text"], params["status"])
+                return _response(params["status"], body)
+            case "redirect":
+                return Response(status=307, headers={"Location": params["location"]})
+            case "reset":
+                _reset_connection()
+    return None
+
+
+def _reset_connection() -> None:
+    connection: socket.socket = request.environ["werkzeug.socket"]
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # Shutting down lets the server notice quietly; with no linger its close sends a reset.
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def _refused(refused: Refusal, *, colon: bool) -> Response:
+    if colon and refused.code and not refused.code.endswith(": "):
+        refused.code += ": "
+    return _response(refused.status, refused.body())
+
+
+def _response(status: int, body: Any) -> Response:
+    if body is None:
+        return Response(status=status)
+    if isinstance(body, str):
+        media = "text/html" if body.startswith("<") else "text/plain"
+        return Response(body, status, mimetype=media)
+    return Response(json.dumps(body), status, mimetype="application/json")
+
+
+def _headers() -> dict[str, str]:
+    return {name.upper(): value for name, value in request.headers.items()}
+
+
+def _masked(headers: dict[str, str]) -> dict[str, str]:
+    secret = {"AUTHORIZATION", "X-LINK-TOKEN"}
+    return {name: "(present)" if name in secret else value for name, value in headers.items()}
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return json.loads(raw) if raw else None
+    except ValueError:
+        return raw.decode("utf-8", "replace")

@@ -1,0 +1,67 @@
+"""Settings of the simulator: every published or observed habit of ABDM that varies, as a value.
+
+Defaults follow V3 contract 11 and 14; tests shorten the waits. Must not read the environment.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+AlreadyLinked = Literal["sync-9999", "sync-1090", "callback-1056"]
+
+
+class SettingError(ValueError):
+    """A setting with an unknown name or an unusable value."""
+
+
+@dataclass(frozen=True)
+class SimulatorConfig:
+    """Times are seconds; `public_url` is where the adapter reaches the simulator."""
+
+    public_url: str = "http://127.0.0.1:8090"
+    cm_id: str = "sbx"
+    session_seconds: int = 1200
+    timestamp_tolerance: int = 300
+    certs_need_token: bool = False
+
+    callback_delay_min: float = 0.05
+    callback_delay_max: float = 0.2
+    callback_timeout: float = 10.0
+    callback_repeat_after: float = 960.0
+    callback_token_seconds: int = 1200
+
+    link_token_seconds: int = 182 * 86400
+    link_token_memory: float = 372.0
+    refusals_before_block: int = 20
+    block_seconds: float = 86400.0
+    already_linked: AlreadyLinked = "sync-9999"
+    context_notify_race: float = 0.0
+    sms_notify_answered: bool = True
+    self_request_after: float | None = None
+
+    link_transaction_seconds: float = 1800.0
+    discovery_deadline: float = 10.0
+    otp_as_number: bool = False
+
+    consent_request_seconds: float = 48 * 3600.0
+    acknowledgement_seconds: float = 60.0
+    expiry_notice: bool = True
+
+    on_request_status: int = 200
+    push_needs_bearer: bool = False
+
+    def changed(self, **settings: Any) -> "SimulatorConfig":
+        """A copy with some settings changed; raises SettingError on unknown names or types."""
+        kinds = {field.name: type(getattr(self, field.name)) for field in fields(self)}
+        unknown = sorted(set(settings) - set(kinds))
+        if unknown:
+            raise SettingError(
+                f"There is no setting {', '.join(unknown)}; choose from {', '.join(sorted(kinds))}."
+            )
+        for name, value in settings.items():
+            wanted = kinds[name]
+            fits = isinstance(value, wanted) or (wanted is float and isinstance(value, int))
+            if name == "self_request_after":
+                fits = value is None or isinstance(value, int | float)
+            if not fits:
+                raise SettingError(f"{name} must be of type {wanted.__name__}.")
+        return replace(self, **settings)

@@ -1,0 +1,306 @@
+"""Consent requests, artefacts, and the notices of them to the HIPs.
+
+Grant may only narrow what was asked. Artefacts end by revocation or at dataEraseAt; both ends
+are final. Source: V3 contract 3.2, 6.6, 7.4, 10.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from conformance.simulator.core import Call, Reply, Simulator
+from conformance.simulator.errors import HI_TYPES, refusal
+from conformance.simulator.lookups import (
+    NotFound,
+    PatientMistake,
+    artefact_named,
+    patient_named,
+    request_named,
+)
+from conformance.simulator.state import (
+    Artefact,
+    ConsentRequest,
+    Link,
+    Notice,
+    Service,
+    new_id,
+)
+from conformance.simulator.times import now, timestamp
+
+PURPOSES = {
+    "CAREMGT": "Care Management",
+    "BTG": "Break the Glass",
+    "PUBHLTH": "Public Health",
+    "HPAYMT": "Healthcare Payment",
+    "DSRCH": "Disease Specific Healthcare Research",
+    "PATRQT": "Self Requested",
+}
+PURPOSE_SYSTEM = "http://terminology.hl7.org/ValueSet/v3-PurposeOfUse"
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """What the patient allows of a request; None leaves it as asked."""
+
+    hi_types: list[str] | None = None
+    date_from: datetime | None = None
+    date_to: datetime | None = None
+    erase_at: datetime | None = None
+    care_contexts: list[str] | None = None
+
+
+def raise_request(
+    simulator: Simulator,
+    hiu_id: str,
+    address: str,
+    hi_types: list[str],
+    date_from: datetime,
+    date_to: datetime,
+    erase_at: datetime,
+    purpose: str = "CAREMGT",
+    hip_id: str | None = None,
+) -> ConsentRequest:
+    """A new request of an HIU; an unknown HIU becomes a service of the simulator's own."""
+    patient_named(simulator, address)
+    if purpose not in PURPOSES:
+        raise PatientMistake(f"The purpose is one of {', '.join(PURPOSES)}.")
+    if not hi_types or not set(hi_types) <= set(HI_TYPES):
+        raise PatientMistake(f"Name at least one HI type of {', '.join(HI_TYPES)}.")
+    if date_from > date_to:
+        raise PatientMistake("The date range ends before it starts.")
+    request = ConsentRequest(
+        new_id(),
+        hiu_id,
+        address,
+        purpose,
+        list(dict.fromkeys(hi_types)),
+        date_from,
+        date_to,
+        erase_at,
+        hip_id,
+        now(),
+    )
+    with simulator.state.changed:
+        if hip_id is not None and hip_id not in simulator.state.services:
+            raise NotFound(f"There is no facility {hip_id}; register it first.")
+        simulator.state.services.setdefault(hiu_id, Service(hiu_id, hiu_id, ["HIU"]))
+        simulator.state.consent_requests[request.id] = request
+        simulator.state.changed.notify_all()
+    simulator.scheduler.after(
+        simulator.config.consent_request_seconds, lambda: _lapse(simulator, request.id)
+    )
+    return request
+
+
+def _lapse(simulator: Simulator, request_id: str) -> None:
+    with simulator.state.changed:
+        request = simulator.state.consent_requests.get(request_id)
+        if request and request.status == "REQUESTED":
+            request.status = "EXPIRED"
+            simulator.state.changed.notify_all()
+
+
+def deny(simulator: Simulator, request_id: str) -> None:
+    """The patient says no."""
+    with simulator.state.changed:
+        _open_request(simulator, request_id).status = "DENIED"
+        simulator.state.changed.notify_all()
+
+
+def grant(simulator: Simulator, request_id: str, narrowing: Narrowing) -> list[Artefact]:
+    """One artefact per HIP that holds linked care contexts within what is allowed."""
+    with simulator.state.changed:
+        request = _open_request(simulator, request_id)
+        allowed = _narrowed(request, narrowing)
+        links = _covered_links(simulator, request, allowed)
+        if not links:
+            raise PatientMistake(
+                "Nothing linked falls under this consent; link care contexts or allow more."
+            )
+        by_hip: dict[str, list[Link]] = {}
+        for link in links:
+            by_hip.setdefault(link.hip_id, []).append(link)
+        artefacts = [
+            _artefact(simulator, request, allowed, hip_id, of_hip)
+            for hip_id, of_hip in by_hip.items()
+        ]
+        request.status = "GRANTED"
+        for artefact in artefacts:
+            simulator.state.artefacts[artefact.id] = artefact
+            request.artefacts.append(artefact.id)
+        simulator.state.changed.notify_all()
+    for artefact in artefacts:
+        notify_hip(simulator, artefact)
+        simulator.after(artefact.erase_at - now(), _expiry(simulator, artefact.id))
+    return artefacts
+
+
+def _open_request(simulator: Simulator, request_id: str) -> ConsentRequest:
+    request = request_named(simulator, request_id)
+    if request.status != "REQUESTED":
+        raise PatientMistake(f"The request is {request.status} and cannot be answered again.")
+    return request
+
+
+@dataclass(frozen=True)
+class _Allowed:
+    hi_types: list[str]
+    date_from: datetime
+    date_to: datetime
+    erase_at: datetime
+    care_contexts: list[str] | None
+
+
+def _narrowed(request: ConsentRequest, narrowing: Narrowing) -> _Allowed:
+    allowed = _Allowed(
+        narrowing.hi_types or request.hi_types,
+        narrowing.date_from or request.date_from,
+        narrowing.date_to or request.date_to,
+        narrowing.erase_at or request.erase_at,
+        narrowing.care_contexts,
+    )
+    if not set(allowed.hi_types) <= set(request.hi_types):
+        raise PatientMistake("Choose the HI types among those that were asked for.")
+    if allowed.date_from > allowed.date_to:
+        raise PatientMistake("The allowed date range ends before it starts.")
+    if allowed.date_from < request.date_from or allowed.date_to > request.date_to:
+        raise PatientMistake("The allowed dates must lie within those that were asked for.")
+    if allowed.erase_at > request.erase_at:
+        raise PatientMistake("The consent cannot last longer than was asked for.")
+    return allowed
+
+
+def _covered_links(simulator: Simulator, request: ConsentRequest, allowed: _Allowed) -> list[Link]:
+    return [
+        link
+        for link in simulator.state.links.values()
+        if link.abha_address == request.abha_address
+        and request.hip_id in (None, link.hip_id)
+        and link.hi_type in allowed.hi_types
+        and (allowed.care_contexts is None or link.care_context in allowed.care_contexts)
+    ]
+
+
+def _artefact(
+    simulator: Simulator,
+    request: ConsentRequest,
+    allowed: _Allowed,
+    hip_id: str,
+    links: list[Link],
+) -> Artefact:
+    services = simulator.state.services
+    contexts = dict.fromkeys((link.patient_reference, link.care_context) for link in links)
+    artefact_id = new_id()
+    detail: dict[str, Any] = {
+        "schemaVersion": "v3",
+        "consentId": artefact_id,
+        "createdAt": timestamp(now()),
+        "patient": {"id": request.abha_address},
+        "careContexts": [
+            {"patientReference": patient, "careContextReference": context}
+            for patient, context in contexts
+        ],
+        "purpose": {
+            "text": PURPOSES[request.purpose],
+            "code": request.purpose,
+            "refUri": PURPOSE_SYSTEM,
+        },
+        "hip": {"id": hip_id, "name": services[hip_id].name},
+        "hiu": {"id": request.hiu_id, "name": services[request.hiu_id].name},
+        "consentManager": {"id": simulator.config.cm_id},
+        "requester": {
+            "name": "Dr. Anita Desai",
+            "identifier": {
+                "type": "REGNO",
+                "value": "SIM-10001",
+                "system": "https://www.simulator.invalid",
+            },
+        },
+        "hiTypes": allowed.hi_types,
+        "permission": {
+            "accessMode": "VIEW",
+            "dateRange": {"from": timestamp(allowed.date_from), "to": timestamp(allowed.date_to)},
+            "dataEraseAt": timestamp(allowed.erase_at),
+            "frequency": {"unit": "HOUR", "value": 1, "repeats": 0},
+        },
+    }
+    return Artefact(
+        artefact_id,
+        request.id,
+        hip_id,
+        request.hiu_id,
+        request.abha_address,
+        detail,
+        simulator.realm.sign_artefact(detail),
+        allowed.erase_at,
+    )
+
+
+def revoke(simulator: Simulator, artefact_id: str) -> None:
+    """The patient takes a consent back."""
+    with simulator.state.changed:
+        artefact = artefact_named(simulator, artefact_id)
+        if artefact.status != "GRANTED":
+            raise PatientMistake(f"The consent is {artefact.status}; that is final.")
+        artefact.status = "REVOKED"
+        simulator.state.changed.notify_all()
+    notify_hip(simulator, artefact)
+
+
+def _expiry(simulator: Simulator, artefact_id: str) -> Callable[[], None]:
+    def expire() -> None:
+        with simulator.state.changed:
+            artefact = simulator.state.artefacts.get(artefact_id)
+            if artefact is None or artefact.status != "GRANTED":
+                return
+            artefact.status = "EXPIRED"
+            simulator.state.changed.notify_all()
+        if simulator.config.expiry_notice:
+            notify_hip(simulator, artefact)
+
+    return expire
+
+
+def notify_hip(simulator: Simulator, artefact: Artefact) -> None:
+    """HipConsentNotify in the artefact's present state; an end carries the id only."""
+    notification: dict[str, Any] = {"status": artefact.status, "consentId": artefact.id}
+    if artefact.status == "GRANTED":
+        notification |= {
+            "consentDetail": artefact.detail,
+            "signature": artefact.signature,
+            "grantAcknowledgement": False,
+        }
+    request_id = simulator.expect("HipConsentNotify", artefact.id, artefact.hip_id)
+    with simulator.state.changed:
+        artefact.notices.append(Notice(artefact.status, request_id, now()))
+    body = {"notification": notification}
+    simulator.callbacks.send("HipConsentNotify", artefact.hip_id, body, request_id)
+
+
+def on_notify(simulator: Simulator, call: Call) -> Reply:
+    """HipConsentOnNotifyRequest: recorded on the artefact; a repeat is refused."""
+    body = call.body
+    unmatched = refusal("ABDM-1015", why="response.requestId is not of a consent notice")
+    with simulator.state.changed:
+        expected = simulator.peek(call, "HipConsentNotify", unmatched)
+        artefact = simulator.state.artefacts[expected.key]
+        acknowledgement = body.get("acknowledgement")
+        if acknowledgement and acknowledgement["consentId"].lower() != artefact.id:
+            raise refusal("ABDM-1041", why="the acknowledgement names another consent")
+        repeated = refusal("ABDM-1041", why="this notice was acknowledged before")
+        simulator.answered(call, "HipConsentNotify", unmatched, repeated)
+        notice = next(n for n in artefact.notices if n.request_id == body["response"]["requestId"])
+        notice.acknowledged = acknowledgement["status"] if acknowledgement else "ERROR"
+        notice.error = body.get("error")
+        notice.acknowledged_at = now()
+        simulator.state.changed.notify_all()
+    return Reply()
+
+
+def acknowledgement_of(simulator: Simulator, notice: Notice) -> str:
+    """OK or ERROR as the HIP said, else PENDING, or MISSING once the time is over (1402)."""
+    if notice.acknowledged:
+        return notice.acknowledged
+    patience = timedelta(seconds=simulator.config.acknowledgement_seconds)
+    return "MISSING" if now() - notice.sent_at > patience else "PENDING"

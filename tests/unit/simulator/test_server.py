@@ -1,0 +1,78 @@
+"""The simulator as a program of its own: seed file, readiness, clear failure."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from conformance.simulator.client import SimulatorClient
+
+SEED: dict[str, Any] = {
+    "bridges": [{"client_id": "SBXID_1", "client_secret": "s", "url": "http://127.0.0.1:9"}],
+    "services": [
+        {"service_id": "IN1", "name": "One", "types": ["HIP"], "client_id": "SBXID_1"},
+        {"service_id": "H2", "name": "Two", "types": ["HIU"]},
+    ],
+    "patients": [
+        {
+            "abha_address": "meera.joshi@sbx",
+            "name": "Meera Joshi",
+            "gender": "F",
+            "year_of_birth": 1984,
+            "mobile": "9820000045",
+        }
+    ],
+    "settings": {"session_seconds": 77},
+}
+
+
+def start(seed: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "conformance.simulator", "--port", "0", "--seed", str(seed)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
+    )
+
+
+def test_program_serves_what_the_seed_names_and_stops_cleanly(tmp_path: Path) -> None:
+    seed = tmp_path / "seed.json"
+    seed.write_text(json.dumps(SEED), "utf-8")
+    with start(seed) as process:
+        assert process.stdout is not None
+        ready = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert ready is not None
+        base_url = ready.group()
+        assert requests.get(f"{base_url}/healthz", timeout=5).json() == {"ok": True}
+        client = SimulatorClient(base_url)
+        assert client.links("meera.joshi@sbx") == []
+        people = requests.get(f"{base_url}/phr/", timeout=5).text
+        assert "Meera Joshi" in people
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        assert "stops" in process.stdout.read()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"people": []}, "no member people"),
+        ({"settings": {"speed": 1}}, "no setting speed"),
+        ({"services": [{"service_id": "IN1", "name": "One", "types": ["CLINIC"]}]}, "HIP"),
+        ({"patients": [{"abha_address": "meera"}]}, "missing"),
+    ],
+)
+def test_bad_seed_is_explained_without_a_traceback(
+    tmp_path: Path, change: dict[str, Any], sentence: str
+) -> None:
+    seed = tmp_path / "seed.json"
+    seed.write_text(json.dumps({**SEED, **change}), "utf-8")
+    with start(seed) as process:
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert sentence in output
+    assert "Traceback" not in output
