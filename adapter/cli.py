@@ -1,0 +1,34 @@
+"""The command `abdm-adapter`: every command group in one place; each lives in `commands/`.
+
+Exit codes: 0 done, 1 the thing asked for failed (the reason is printed), 2 wrong usage or settings.
+"""
+
+from __future__ import annotations
+
+import click
+
+from adapter import __version__
+from adapter.commands import fidelius, operate, records, run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Join a hospital's FHIR server to ABDM."""
+
+
+for command in (
+    run.demo,
+    run.up,
+    run.serve,
+    run.worker,
+    run.simulator,
+    run.fhir_server,
+    records.document,
+    records.validate,
+    operate.link,
+    operate.transfer,
+    operate.outbox,
+    fidelius.fidelius,
+):
+    main.add_command(command)

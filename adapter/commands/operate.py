@@ -1,0 +1,141 @@
+"""Commands for whoever runs the adapter: link a visit, look at transfers, handle dead letters."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from adapter.commands.run import config_or_exit
+from adapter.flows import hip_linking, lookup
+from adapter.protocol import timestamps
+from adapter.protocol.errors import AdapterError
+from adapter.runtime import Adapter, build
+from adapter.stores import facilities, migrate, overview
+from adapter.stores import outbox as outbox_store
+
+
+def _adapter() -> Adapter:
+    """An Adapter over the same tables as the running service, which does the sending."""
+    adapter = build(config_or_exit())
+    migrate.upgrade(adapter.db)
+    with adapter.db.transaction() as tx:
+        facilities.sync(tx, adapter.config)
+    return adapter
+
+
+def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
+    """Rows as a table, or one JSON object a line."""
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row, ensure_ascii=False))
+        return
+    table = Table()
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(str(row.get(column, "")) for column in columns))
+    Console().print(table)
+
+
+@click.command()
+@click.argument("encounter")
+@click.option("--user", default=getpass.getuser, help="Who acts, for the audit trail.")
+@click.option("--json", "as_json", is_flag=True)
+def link(encounter: str, user: str, as_json: bool) -> None:
+    """Link the visit ENCOUNTER (id of the FHIR Encounter) with ABDM."""
+    adapter = _adapter()
+    try:
+        report = hip_linking.link_encounter(adapter, encounter.removeprefix("Encounter/"), user)
+    except AdapterError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    rows = [{"care_context": report.reference, "hi_type": t, "link": s} for t, s in report.states]
+    _show(rows, ("care_context", "hi_type", "link"), as_json)
+    if report.sentence:
+        click.echo(report.sentence, err=True)
+    sys.exit(0 if report.states else 1)
+
+
+@click.group()
+def transfer() -> None:
+    """What left for whom, and how it went."""
+
+
+@transfer.command("list")
+@click.option("--limit", default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+def transfer_list(limit: int, as_json: bool) -> None:
+    """The newest transfers."""
+    adapter = _adapter()
+    with adapter.db.reading() as tx:
+        rows = overview.transfers(tx, _served(adapter), limit=limit)
+    _show(rows, ("id", "created_at", "state", "push_host", "page_count", "sentence"), as_json)
+
+
+@transfer.command("show")
+@click.argument("transfer_id")
+@click.option("--json", "as_json", is_flag=True)
+def transfer_show(transfer_id: str, as_json: bool) -> None:
+    """One transfer (by its id or transaction id): each care context's outcome, each page."""
+    adapter = _adapter()
+    with adapter.db.reading() as tx:
+        found = overview.transfer_by_id(tx, _served(adapter), transfer_id)
+    if found is None:
+        click.echo("There is no transfer with this id; see `abdm-adapter transfer list`.", err=True)
+        sys.exit(1)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    _show([found], ("transaction_id", "consent_id", "state", "push_host", "sentence"), False)
+    _show(found["care_contexts"], ("reference", "state", "sentence"), False)
+    _show(found["pages"], ("number", "reference", "hi_type", "state", "attempts"), False)
+
+
+@click.group()
+def outbox() -> None:
+    """Messages that ABDM refused for good, or left unanswered."""
+
+
+@outbox.command("list")
+@click.option("--json", "as_json", is_flag=True)
+def outbox_list(as_json: bool) -> None:
+    """Dead letters and unanswered messages, with the reason."""
+    adapter = _adapter()
+    with adapter.db.reading() as tx:
+        rows = [
+            {
+                "id": row.id,
+                "kind": str(row.kind),
+                "message": row.message,
+                "created_at": timestamps.format(row.created_at),
+                "error": row.error,
+                "sentence": row.sentence,
+            }
+            for row in outbox_store.dead_letters(tx)
+        ]
+    _show(rows, ("id", "created_at", "message", "error", "sentence"), as_json)
+
+
+@outbox.command("retry")
+@click.argument("row_id")
+def outbox_retry(row_id: str) -> None:
+    """Send a dead letter again."""
+    adapter = _adapter()
+    with adapter.db.transaction() as tx:
+        done = outbox_store.retry(tx, row_id, adapter.clock())
+    if not done:
+        click.echo(
+            "There is no dead letter with this id; see `abdm-adapter outbox list`.", err=True
+        )
+        sys.exit(1)
+    click.echo("Queued again; the running adapter sends it.")
+
+
+def _served(adapter: Adapter) -> list[str]:
+    return [hip_id for _, hip_id in lookup.served_pairs(adapter)]

@@ -1,0 +1,191 @@
+"""Every setting of the adapter, read once from the environment.
+
+`Config` is frozen; nothing else in the adapter reads environment variables. Names and defaults of
+the first group are those of the specification (CARE's ABDM module), the rest are our own.
+A start-up with wrong values names all of them together (`ConfigError`), never only the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class ConfigError(Exception):
+    """One or more settings are missing or wrong; `problems` has one sentence for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class ServedFacility:
+    """A facility this adapter answers for: HFR id, and the HIP service id its callbacks carry."""
+
+    hfr_id: str
+    hip_id: str
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A HIMS API key and the HFR ids it may act for (`None`: every facility served)."""
+
+    key: SecretStr
+    facilities: frozenset[str] | None
+
+
+def _items(value: Any) -> list[Any]:
+    """The parts of a comma-separated setting; a list or tuple given by code stays as it is."""
+    if not isinstance(value, str):
+        return list(value or [])
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+class Config(BaseSettings):
+    """Settings by environment variable (upper case) or `.env` file; see README, "Settings"."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    # The specification's own names and defaults.
+    enable_abdm: bool = True
+    abdm_client_id: str = ""
+    abdm_client_secret: SecretStr = SecretStr("")
+    abdm_url: str = "https://dev.abdm.gov.in"
+    health_service_api_url: str = "https://healthidsbx.abdm.gov.in/api"
+    abdm_facility_url: str = "https://apihspsbx.abdm.gov.in/v4/int"
+    abha_url: str = "https://abhasbx.abdm.gov.in"
+    x_cm_id: str = "sbx"
+    hip_name_prefix: str = ""
+    hip_name_suffix: str = ""
+    abdm_username: str = "abdm_user_internal"
+    fidelius_url: str = ""
+
+    # Our own.
+    port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str = ""
+    fhir_base_url: str = "http://127.0.0.1:8090/fhir"
+    fhir_token: SecretStr = SecretStr("")
+    database_url: SecretStr = SecretStr("sqlite:///var/adapter.db")
+    redis_url: SecretStr = SecretStr("")
+    seal_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    hims_api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = ()
+    otp_url: SecretStr = SecretStr("")
+    abdm_facilities: Annotated[tuple[ServedFacility, ...], NoDecode] = ()
+    abdm_api_version: Literal["v3"] = "v3"
+    allow_local_push: bool = False
+    push_token_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
+    callback_token_leeway: int = Field(default=1800, ge=0, le=86400)
+    callback_token_claims: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    discovery_age_band: int = Field(default=5, ge=0, le=20)
+    transfer_deadline: int = Field(default=1200, ge=1, le=7200)
+    max_callback_bytes: int = Field(default=4 * MIB, ge=1024)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("seal_keys", mode="before")
+    @classmethod
+    def _seal_keys(cls, value: Any) -> tuple[SecretStr, ...]:
+        return tuple(SecretStr(item) if isinstance(item, str) else item for item in _items(value))
+
+    @field_validator("push_token_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: Any) -> frozenset[str]:
+        return frozenset(item.lower() for item in _items(value))
+
+    @field_validator("hims_api_keys", mode="before")
+    @classmethod
+    def _api_keys(cls, value: Any) -> tuple[ApiKey, ...]:
+        keys = []
+        for item in _items(value):
+            if isinstance(item, ApiKey):
+                keys.append(item)
+                continue
+            key, _, facilities = item.partition(":")
+            if len(key) < 16:
+                raise ValueError("each key needs at least 16 characters")
+            allowed = frozenset(f for f in facilities.split("+") if f) if facilities else None
+            keys.append(ApiKey(SecretStr(key), allowed))
+        return tuple(keys)
+
+    @field_validator("abdm_facilities", mode="before")
+    @classmethod
+    def _facilities(cls, value: Any) -> tuple[ServedFacility, ...]:
+        facilities = []
+        for item in _items(value):
+            if isinstance(item, ServedFacility):
+                facilities.append(item)
+                continue
+            hfr_id, _, hip_id = item.partition("=")
+            facilities.append(ServedFacility(hfr_id.strip(), (hip_id or hfr_id).strip()))
+        if len({f.hip_id for f in facilities}) != len(facilities):
+            raise ValueError("a HIP service id stands there twice")
+        return tuple(facilities)
+
+    @field_validator("callback_token_claims", mode="before")
+    @classmethod
+    def _claims(cls, value: Any) -> dict[str, str]:
+        if isinstance(value, dict):
+            return value
+        pairs = [item.partition("=") for item in _items(value)]
+        if any(not (name and sep and claim) for name, sep, claim in pairs):
+            raise ValueError("write it as claim=value, for example iss=https://…,azp=…")
+        return {name.strip(): claim.strip() for name, _, claim in pairs}
+
+    @field_validator("abdm_url", "fhir_base_url", "public_url", "abdm_facility_url", "abha_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _needed_together(self) -> Config:
+        problems = []
+        if self.enable_abdm:
+            needed = {
+                "ABDM_CLIENT_ID": self.abdm_client_id,
+                "ABDM_CLIENT_SECRET": self.abdm_client_secret.get_secret_value(),
+                "ABDM_FACILITIES": self.abdm_facilities,
+                "SEAL_KEYS": self.seal_keys,
+            }
+            problems += [
+                f"{name} is not set; ENABLE_ABDM=true needs it"
+                for name, given in needed.items()
+                if not given
+            ]
+        if self.redis_url.get_secret_value() and self.sqlite:
+            problems.append(
+                "REDIS_URL means several processes, which SQLite cannot serve: "
+                "set DATABASE_URL to a PostgreSQL database"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def sqlite(self) -> bool:
+        """Whether the adapter's own tables live in SQLite (one process only)."""
+        return self.database_url.get_secret_value().startswith("sqlite")
+
+
+def load_config(**overrides: Any) -> Config:
+    """Read the settings, `overrides` (by field name) winning over the environment.
+
+    Raises ConfigError with one sentence for every wrong or missing value.
+    """
+    try:
+        return Config(**overrides)
+    except ValidationError as error:
+        problems = []
+        for item in error.errors(include_input=False, include_url=False, include_context=False):
+            name = str(item["loc"][0]).upper() if item["loc"] else ""
+            text = item["msg"].removeprefix("Value error, ")
+            problems += [f"{name}: {text}"] if name else text.split("; ")
+        raise ConfigError(problems) from None

@@ -1,0 +1,43 @@
+"""One journey a file: what happens next when a message arrives or a step is due.
+
+`work.py` looks an inbound message up in `HANDLERS` and calls `handle`, which may read and write
+FHIR (idempotently, on derived ids) and returns a `Commit`: everything the step writes to SQL, run
+in ONE transaction with finishing the inbox row (architecture 1, rule 3). `AFTER_SEND` says what
+changes once the gateway took an outgoing message or refused it for good.
+
+Flows import no Flask, requests, SQLAlchemy or fhirpy: they decide; `stores/` and `upstream/` do.
+"""
+
+from __future__ import annotations
+
+from adapter.flows import (
+    discovery,
+    hip_consent,
+    hip_request,
+    link_answers,
+    user_linking,
+)
+from adapter.flows.handler import SENT, AfterSend, Commit, Handler, Outcome
+from adapter.protocol import messages as m
+from adapter.stores.outbox import Otp
+
+__all__ = ["AFTER_SEND", "HANDLERS", "SENT", "AfterSend", "Commit", "Handler", "Outcome"]
+
+HANDLERS: dict[type, Handler] = {
+    m.DiscoverCareContexts: discovery.HANDLER,
+    m.LinkInit: user_linking.INIT_HANDLER,
+    m.LinkConfirm: user_linking.CONFIRM_HANDLER,
+    m.OnGenerateLinkToken: link_answers.TOKEN_HANDLER,
+    m.OnHipLinkCareContext: link_answers.LINK_HANDLER,
+    m.OnCareContextNotify: link_answers.NOTICE_HANDLER,
+    m.HipConsentNotify: hip_consent.HANDLER,
+    m.HipHealthInformationRequest: hip_request.HANDLER,
+}
+
+AFTER_SEND: dict[type, AfterSend] = {
+    Otp: user_linking.after_otp,
+    m.OnLinkConfirmRequest: user_linking.after_confirm,
+    m.GenerateLinkTokenRequest: link_answers.after_generate_link_token,
+    m.HipLinkCareContextRequest: link_answers.after_hip_link_care_context,
+    m.HipHealthInformationOnRequest: hip_request.after_on_request,
+}

@@ -1,0 +1,156 @@
+"""Makes the pages of a transfer: records → documents → ciphertext, batch by batch.
+
+Plaintext lives only here and only for one document at a time; what is stored is encrypted for the
+receiver. Resumable: a care context and its pages are committed together, and only waiting ones are
+read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import md5
+
+import structlog
+
+import mappings
+from adapter.crypto.fidelius import PeerKey, check_peer, encrypt_page
+from adapter.faults import failure
+from adapter.protocol import ids
+from adapter.protocol.messages import DateRange
+from adapter.rules import care_contexts
+from adapter.rules.states import PageState, TransferContextState, TransferState
+from adapter.runtime import Adapter
+from adapter.stores import facilities, transfers
+from adapter.stores.transfers import Page, Request, Transfer
+from mappings.records import DocumentImpossible, Records
+
+log = structlog.get_logger(__name__)
+
+#: Care contexts read in one go; measured on HAPI, 5 to 12 ms a visit so, against 50 ms singly.
+BATCH = 25
+#: Ciphertext (base64 characters) held before it is committed.
+HELD = 4 * 1024 * 1024
+
+NOT_FOUND = "This visit was not found in the hospital's records."
+NOT_THEIRS = "This visit is not one of the consent's patient at this facility."
+OUT_OF_RANGE = "This visit is outside the dates asked for."
+NOTHING_PERMITTED = "No records of the permitted types in this visit."
+
+Outcome = tuple[str, TransferContextState, str | None]
+
+
+@dataclass
+class _Held:
+    """Pages and outcomes of care contexts that are made and not yet committed."""
+
+    pages: list[tuple[Page, str]] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    size: int = 0
+
+
+def prepare(adapter: Adapter, row: Transfer, request: Request) -> None:
+    """Make every page that is still to be made, and fix their number.
+
+    Raises FhirUnavailable; what was committed before stays.
+    """
+    peer = check_peer(request.public_key, request.nonce)
+    with adapter.db.reading() as tx:
+        served = facilities.served(tx)
+        number = transfers.page_total(tx, row.id)
+        todo = [
+            context.reference
+            for context in transfers.contexts(tx, row.id)
+            if context.state is TransferContextState.WAITING
+        ]
+    hfr_id = next((hfr for hfr, hip in served if hip == row.hip_id), None)
+    facility = adapter.fhir.organizations([hfr_id]).get(hfr_id) if hfr_id and todo else None
+    held = _Held()
+    for batch in care_contexts.chunks(todo, BATCH):
+        missing = set(batch)
+        for records in adapter.fhir.records_of(batch, facility=facility):
+            reference = care_contexts.reference_of(records.root)
+            missing.discard(reference)
+            reason = _why_not(records, row, request, served)
+            made = 0
+            if reason is None:
+                for page, content in _pages(records, row, request, peer):
+                    number += 1
+                    made += 1
+                    held.pages.append((_numbered(page, number), content))
+                    held.size += len(content)
+                reason = None if made else NOTHING_PERMITTED
+            state = TransferContextState.PREPARED if made else TransferContextState.ERRORED
+            held.outcomes.append((reference, state, reason))
+            if held.size >= HELD and not _commit(adapter, row, held):
+                return
+        absent = [reference for reference in batch if reference in missing]
+        held.outcomes += [(each, TransferContextState.ERRORED, NOT_FOUND) for each in absent]
+        if not _commit(adapter, row, held):
+            return
+    with adapter.db.transaction() as tx:
+        transfers.move(tx, row.id, TransferState.PREPARED, page_count=number)
+
+
+def _why_not(
+    records: Records, row: Transfer, request: Request, served: tuple[tuple[str, str], ...]
+) -> str | None:
+    """Why nothing of this visit may leave, or None. The record may have changed since the link."""
+    patient = records.patient
+    if patient is None or patient["id"] not in request.patient_ids:
+        return NOT_THEIRS
+    if care_contexts.facility_of(records, served) != row.hip_id:
+        return NOT_THEIRS
+    if not care_contexts.in_range(records.root, DateRange(request.start, request.end)):
+        return OUT_OF_RANGE
+    return None
+
+
+def _pages(
+    records: Records, row: Transfer, request: Request, peer: PeerKey
+) -> Iterator[tuple[Page, str]]:
+    """One page per permitted HI type that the visit has, each encrypted under its own keys."""
+    for hi_type in mappings.hi_types(records):
+        if hi_type not in request.hi_types:
+            continue
+        try:
+            plaintext = mappings.to_bytes(mappings.build_document(hi_type, records))
+        except DocumentImpossible:
+            continue
+        except Exception as error:  # noqa: BLE001 - one odd visit must not stop all the others
+            log.error(
+                "document cannot be made",
+                care_context=care_contexts.reference_of(records.root),
+                hi_type=hi_type,
+                **failure(error),
+            )
+            continue
+        encrypted = encrypt_page(peer, plaintext)
+        page = Page(
+            id=ids.new_request_id(),
+            transfer_id=row.id,
+            number=0,
+            reference=care_contexts.reference_of(records.root),
+            hi_type=hi_type,
+            state=PageState.SEALED,
+            public_key=encrypted.public_key_x509,
+            nonce=encrypted.nonce,
+            checksum=md5(plaintext, usedforsecurity=False).hexdigest(),
+            size=len(encrypted.content),
+        )
+        yield page, encrypted.content
+
+
+def _numbered(page: Page, number: int) -> Page:
+    return Page(**{**page.__dict__, "number": number})
+
+
+def _commit(adapter: Adapter, row: Transfer, held: _Held) -> bool:
+    """Store what is held and empty it; False if the transfer has ended meanwhile."""
+    with adapter.db.transaction() as tx:
+        still_open = transfers.is_open(tx, row.id)
+        if still_open:
+            transfers.add_pages(tx, held.pages)
+            transfers.settle_contexts(tx, row.id, held.outcomes)
+    held.pages, held.outcomes, held.size = [], [], 0
+    return still_open

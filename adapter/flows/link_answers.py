@@ -1,0 +1,244 @@
+"""HIP-initiated linking, second half: what the gateway answered, and what follows.
+
+Answers are found by the REQUEST-ID of the attempt they answer, never by what they say about
+themselves: one that answers nothing of ours is recorded and ignored. After a link ABDM is told of
+the content (CareContextNotifyRequest) 5 s later, and again where it doesn't know the link yet:
+it answers 1006 for a few seconds (V3 contract 6.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import jwt
+
+from adapter.flows.handler import ANY_REPLY, TAKEN, Commit, Handler, Outcome
+from adapter.flows.hip_linking import advance, self_started
+from adapter.flows.linked import mark_linked
+from adapter.protocol.errors import (
+    AlreadyDone,
+    IllegalTransition,
+    LinkTokenRefused,
+    RetryLater,
+)
+from adapter.protocol.messages import (
+    CareContextNotifyRequest,
+    Envelope,
+    ErrorObject,
+    OnCareContextNotify,
+    OnGenerateLinkToken,
+    OnHipLinkCareContext,
+)
+from adapter.protocol.refusals import reaction
+from adapter.rules.states import CareContextLinkState, LinkTokenState, move
+from adapter.runtime import Adapter
+from adapter.stores import facilities, links, outbox
+from adapter.stores.db import Tx
+from adapter.stores.links import ContextLink, LinkToken
+
+#: Six months at most; the token's own `exp` where it says less.
+TOKEN_LIFE = timedelta(days=180)
+#: When ABDM is told of linked content: after the link, and after each "not linked yet".
+NOTICE_DELAYS = tuple(timedelta(seconds=s) for s in (5, 5, 15, 60))
+PATIENCE = timedelta(hours=1)
+
+
+def on_generate_link_token(
+    adapter: Adapter, envelope: Envelope, message: OnGenerateLinkToken
+) -> Commit:
+    """Keep the token sealed and send the links that wait for it; or note why there is none."""
+
+    def commit(tx: Tx) -> None:
+        subject = _answered(adapter, tx, envelope, "GenerateLinkTokenRequest")
+        token = links.token_by_id(tx, adapter, subject)
+        if token is None or not move(token.state, LinkTokenState.ACTIVE):
+            return  # a second answer
+        if message.error is not None or not message.link_token:
+            error = message.error or ErrorObject("", "no token in the answer")
+            refusal = reaction("GenerateLinkTokenRequest", error)
+            _give_up_token(adapter, tx, token, type(refusal).__name__, refusal.sentence)
+            return
+        active = replace(
+            token,
+            state=LinkTokenState.ACTIVE,
+            token=message.link_token,
+            expires_at=_expiry(message.link_token, adapter.clock()),
+            error=None,
+            sentence=None,
+        )
+        links.put_token(tx, adapter, active)
+        advance(adapter, tx, token.hip_id, token.abha_address)
+
+    return commit
+
+
+def after_generate_link_token(adapter: Adapter, tx: Tx, token_id: str, outcome: Outcome) -> None:
+    """A request that will never be answered leaves no token, and its links fail with a reason."""
+    token = links.token_by_id(tx, adapter, token_id)
+    if outcome in TAKEN or token is None or token.state is not LinkTokenState.REQUESTED:
+        return
+    sentence = (
+        f"ABDM gave no link token ({outcome}); the dead letter of GenerateLinkTokenRequest has the "
+        "reason. Link again once it is set right."
+    )
+    _give_up_token(adapter, tx, token, outcome, sentence)
+
+
+def on_hip_link_care_context(
+    adapter: Adapter, envelope: Envelope, message: OnHipLinkCareContext
+) -> Commit:
+    """Linked (also where ABDM says it was already), or a refused token, or failed with a reason."""
+
+    def commit(tx: Tx) -> None:
+        batch = _answered(adapter, tx, envelope, "HipLinkCareContextRequest")
+        if message.error is None:
+            _linked(adapter, tx, batch)
+            return
+        refusal = reaction("HipLinkCareContextRequest", message.error)
+        _refused(adapter, tx, batch, refusal, refusal.sentence)
+
+    return commit
+
+
+def after_hip_link_care_context(adapter: Adapter, tx: Tx, batch: str, outcome: Outcome) -> None:
+    """Taken: the callback decides. Linked already: done. Refused: the same as in a callback."""
+    if outcome == AlreadyDone.__name__:
+        _linked(adapter, tx, batch)
+    elif outcome not in TAKEN:
+        sentence = (
+            f"The link request failed ({outcome}); its dead letter has the reason. Link again once "
+            "it is set right."
+        )
+        refusal = LinkTokenRefused(sentence) if outcome == LinkTokenRefused.__name__ else None
+        _refused(adapter, tx, batch, refusal, sentence, error=outcome)
+
+
+def on_care_context_notify(
+    adapter: Adapter, envelope: Envelope, message: OnCareContextNotify
+) -> Commit:
+    """ABDM knows of the content; or doesn't know the link yet, and is told again later."""
+
+    def commit(tx: Tx) -> None:
+        link = links.by_id(tx, _answered(adapter, tx, envelope, "CareContextNotifyRequest"))
+        if link is None or message.error is None:
+            return
+        refusal = reaction("CareContextNotifyRequest", message.error)
+        if isinstance(refusal, RetryLater) and link.notices < len(NOTICE_DELAYS):
+            _notify(adapter, tx, link)
+        else:
+            links.note(tx, link.id, error=type(refusal).__name__, sentence=refusal.sentence[:500])
+
+    return commit
+
+
+def _answered(adapter: Adapter, tx: Tx, envelope: Envelope, name: str) -> str:
+    """The subject of the message of ours that this answers. Raises IllegalTransition for none."""
+    row = outbox.answered(tx, envelope.response_to, adapter.clock())
+    if row is None or row.message != name or row.hip_id != envelope.hip_id:
+        raise IllegalTransition(f"This answers no {name} of ours; ignored.")
+    return row.subject or ""
+
+
+def _expiry(token: str, now: datetime) -> datetime:
+    """Six months, or what the token says of itself if that is sooner (unverified: it is ABDM's
+    word to us about its own token, and only ever shortens the time)."""
+    latest = now + TOKEN_LIFE
+    try:
+        stated = jwt.decode(token, options={"verify_signature": False}).get("exp")
+        return min(latest, datetime.fromtimestamp(float(stated), UTC)) if stated else latest
+    except (jwt.InvalidTokenError, ValueError, OverflowError, OSError, TypeError):
+        return latest
+
+
+def _give_up_token(adapter: Adapter, tx: Tx, token: LinkToken, error: str, sentence: str) -> None:
+    links.put_token(
+        tx,
+        adapter,
+        replace(
+            token,
+            state=LinkTokenState.REJECTED,
+            token=None,
+            error=error,
+            sentence=sentence[:500],
+        ),
+    )
+    _fail(tx, links.waiting(tx, token.hip_id, token.abha_address), error, sentence)
+
+
+def _fail(tx: Tx, rows: Sequence[ContextLink], error: str, sentence: str) -> None:
+    links.move(tx, rows, CareContextLinkState.FAILED, error=error, sentence=sentence[:500])
+
+
+def _linked(adapter: Adapter, tx: Tx, batch: str) -> None:
+    rows = [
+        row for row in links.in_batch(tx, batch) if row.state is not CareContextLinkState.LINKED
+    ]
+    mark_linked(adapter, tx, rows)
+    for row in {row.reference: row for row in rows}.values():
+        _notify(adapter, tx, replace(row, notices=0))
+
+
+def _refused(
+    adapter: Adapter,
+    tx: Tx,
+    batch: str,
+    refusal: Exception | None,
+    sentence: str,
+    *,
+    error: str = "",
+) -> None:
+    rows = [row for row in links.in_batch(tx, batch) if row.state is CareContextLinkState.SENT]
+    if not rows:
+        return
+    if isinstance(refusal, AlreadyDone):
+        _linked(adapter, tx, batch)
+        return
+    error = error or type(refusal).__name__
+    address = rows[0].abha_address or ""
+    renewed = any(row.error == LinkTokenRefused.__name__ for row in rows)
+    if isinstance(refusal, LinkTokenRefused):
+        # The token is of no use to anybody else either.
+        token = links.token_of(tx, adapter, rows[0].hip_id, address)
+        if token is not None and token.state is LinkTokenState.ACTIVE:
+            links.put_token(tx, adapter, replace(token, state=LinkTokenState.EXPIRED, token=None))
+        if not renewed:
+            links.move(
+                tx,
+                rows,
+                CareContextLinkState.WAITING_FOR_TOKEN,
+                error=error,
+                sentence="The link token was refused; a new one is asked for.",
+            )
+            advance(adapter, tx, rows[0].hip_id, address)
+            return
+    _fail(tx, rows, error, sentence)
+
+
+def _notify(adapter: Adapter, tx: Tx, link: ContextLink) -> None:
+    """Queue the notice for all HI types of the link's care context."""
+    same = links.contexts_of(tx, link.hip_id, link.patient_id, link.reference)
+    message = CareContextNotifyRequest(
+        abha_address=link.abha_address or "",
+        patient_reference=link.patient_reference,
+        care_context_reference=link.reference,
+        hi_types=tuple(row.hi_type for row in same if row.state is CareContextLinkState.LINKED),
+        date=adapter.clock(),
+        hip_name=facilities.name_of(tx, link.hip_id),
+    )
+    outbox.queue(
+        tx,
+        adapter,
+        self_started(adapter, link.hip_id),
+        message,
+        deadline=ANY_REPLY,
+        delay=NOTICE_DELAYS[min(link.notices, len(NOTICE_DELAYS) - 1)],
+        subject=link.id,
+    )
+    links.note(tx, link.id, notices=link.notices + 1)
+
+
+TOKEN_HANDLER = Handler(on_generate_link_token, None, PATIENCE)
+LINK_HANDLER = Handler(on_hip_link_care_context, None, PATIENCE)
+NOTICE_HANDLER = Handler(on_care_context_notify, None, PATIENCE)

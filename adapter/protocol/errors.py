@@ -1,0 +1,252 @@
+"""Every error the adapter raises on purpose, and the number each has in each dialect.
+
+    AdapterError
+      RequestError        answered at the edge, nothing stored: MalformedRequest, ConflictingReplay,
+                          Unauthenticated, NotFound
+      ProtocolError       a flow refuses; becomes `error` in the on-… reply
+      UpstreamError       RetryLater | SessionExpired | LinkTokenRefused | AlreadyDone |
+                          ClockRejected | Rejected
+      FhirError           FhirUnavailable (retry) | FhirRejected (our bug or bad data: dead letter)
+      IllegalTransition   recorded and ignored
+
+The published V3 lists disagree about several numbers (1010, 1035, 1056, 1061-1064), so flows raise
+classes and the number is data: `CODES`. Messages to others come from that table, never from an
+exception's text; an exception's own text is for the operator and holds no personal data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+class AdapterError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class RequestError(AdapterError):
+    """Refused at the edge before anything is stored; `sentence` may be shown to the caller."""
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(sentence or CODES[type(self).__name__].message)
+        self.sentence = str(self)
+
+
+class MalformedRequest(RequestError):
+    """The body or a header cannot be read; the sentence names the field."""
+
+
+class ConflictingReplay(RequestError):
+    """A REQUEST-ID came again with another body."""
+
+
+class Unauthenticated(RequestError):
+    """No valid credential."""
+
+
+class Forbidden(RequestError):
+    """A valid credential that may not do this."""
+
+
+class NotFound(RequestError):
+    """No such thing, or none that this key may see."""
+
+
+class DependencyUnavailable(RequestError):
+    """Something this answer needs cannot be reached now; try again."""
+
+
+class ProtocolError(AdapterError):
+    """A flow refuses. The class decides the code; `sentence` is for the operator only."""
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(sentence or CODES[type(self).__name__].message)
+        self.sentence = str(self)
+
+
+class UnknownFacility(ProtocolError):
+    """The HIP id names no facility served here."""
+
+
+class PatientNotFound(ProtocolError):
+    """No patient fits."""
+
+
+class MultiplePatients(ProtocolError):
+    """More than one patient fits; none may be guessed."""
+
+
+class NoUnlinkedCareContexts(ProtocolError):
+    """The patient was found, but every care context is linked already, or there is none."""
+
+
+class CareContextNotFound(ProtocolError):
+    """A care context was named that was not offered, does not exist, or is another's."""
+
+
+class LinkSessionNotFound(ProtocolError):
+    """No linking transaction by this id."""
+
+
+class LinkSessionExpired(ProtocolError):
+    """The linking transaction has lapsed; discover again."""
+
+
+class OtpInvalid(ProtocolError):
+    """The one-time password does not match."""
+
+
+class OtpExpired(ProtocolError):
+    """The one-time password has expired; start linking again."""
+
+
+class OtpLocked(ProtocolError):
+    """Five wrong one-time passwords; start linking again."""
+
+
+class OtpNotSent(ProtocolError):
+    """No mobile number is on record, or the message could not be handed over."""
+
+
+class ConsentNotFound(ProtocolError):
+    """No artefact by this id."""
+
+
+class ConsentNotGranted(ProtocolError):
+    """The artefact is not in state GRANTED, or does not cover this HIP."""
+
+
+class ConsentExpired(ProtocolError):
+    """The artefact's erase date has passed."""
+
+
+class ConsentRevoked(ProtocolError):
+    """The patient withdrew the consent."""
+
+
+class DateRangeNotPermitted(ProtocolError):
+    """The request's dates are not inside the artefact's."""
+
+
+class KeyMaterialInvalid(ProtocolError):
+    """The peer's public key or nonce cannot be used."""
+
+
+class PushUrlRefused(ProtocolError):
+    """The push URL is not https, or leads to a private address."""
+
+
+class RequestNotServable(ProtocolError):
+    """A dependency stayed away until the reply's deadline."""
+
+
+class Unexpected(ProtocolError):
+    """A fault of ours; the log has the exception under the same request id."""
+
+
+class UpstreamError(AdapterError):
+    """The gateway or another service refused or failed; `code` is its own, if it gave one."""
+
+    def __init__(self, sentence: str, *, code: str | None = None, status: int | None = None):
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.code = code
+        self.status = status
+
+
+class RetryLater(UpstreamError):
+    """Worth another attempt; not before `after` where that is given."""
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        after: timedelta | None = None,
+    ):
+        super().__init__(sentence, code=code, status=status)
+        self.after = after
+
+
+class SessionExpired(UpstreamError):
+    """The bearer token was refused and has been dropped: try once more, with a new REQUEST-ID.
+
+    Refused again with a fresh token, it is no token problem, and the refusal is final.
+    """
+
+
+class LinkTokenRefused(UpstreamError):
+    """The link token is not accepted (1026, 1038, 1062, 1063, 1066): get a new one, once."""
+
+
+class AlreadyDone(UpstreamError):
+    """The other side has this already (1056 linked, 1090, duplicates): counts as success."""
+
+
+class ClockRejected(UpstreamError):
+    """Our TIMESTAMP was refused: this machine's clock is off."""
+
+
+class Rejected(UpstreamError):
+    """Refused for good: a dead letter with the reason."""
+
+
+class FhirError(AdapterError):
+    """The FHIR server failed or refused."""
+
+
+class FhirUnavailable(FhirError):
+    """Not reachable, timed out or 5xx: try again."""
+
+
+class FhirRejected(FhirError):
+    """Refused with 4xx: our bug or bad data; the text is the server's diagnostics, shortened."""
+
+
+class IllegalTransition(AdapterError):
+    """A state machine forbids this move: recorded, audited and ignored."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """One error towards others: V3 code, HTTP status at the edge, the words ABDM gets."""
+
+    v3: str
+    http: int
+    message: str
+    source: str
+
+
+_CATALOGUE = "V3 contract 13.3"
+
+CODES: dict[str, Code] = {
+    "MalformedRequest": Code("ABDM-1031", 400, "Invalid request", _CATALOGUE),
+    "ConflictingReplay": Code("ABDM-1030", 400, "Invalid request ID", _CATALOGUE),
+    "Unauthenticated": Code("ABDM-1066", 401, "Invalid JWT token", _CATALOGUE),
+    "Forbidden": Code("ABDM-1066", 403, "Not permitted", _CATALOGUE),
+    "NotFound": Code("ABDM-1001", 404, "No data found", _CATALOGUE),
+    "DependencyUnavailable": Code("ABDM-1019", 503, "Dependent Service Unavailable", _CATALOGUE),
+    "UnknownFacility": Code("ABDM-1055", 202, "Invalid HIP Id or PHR Id", _CATALOGUE),
+    "PatientNotFound": Code("ABDM-1010", 202, "Patient not found", "V3 contract 6.5"),
+    "MultiplePatients": Code("ABDM-1036", 202, "Multiple patients found", _CATALOGUE),
+    "NoUnlinkedCareContexts": Code(
+        "ABDM-1010", 202, "No care contexts left to link", "V3 contract 6.5"
+    ),
+    "CareContextNotFound": Code("ABDM-1057", 202, "Invalid Care Contexts", _CATALOGUE),
+    "LinkSessionNotFound": Code("ABDM-1056", 202, "Invalid Link Reference Number", _CATALOGUE),
+    "LinkSessionExpired": Code("ABDM-1056", 202, "Link transaction expired", _CATALOGUE),
+    "OtpInvalid": Code("ABDM-1035", 202, "Incorrect OTP", "V3 contract 6.5"),
+    "OtpExpired": Code("ABDM-1035", 202, "OTP expired", "V3 contract 6.5"),
+    "OtpLocked": Code("ABDM-1035", 202, "Too many incorrect OTPs", "V3 contract 6.5"),
+    "OtpNotSent": Code("ABDM-1010", 202, "Unable to send the one time password", "6.5"),
+    "ConsentNotFound": Code("ABDM-1062", 202, "Consent Not granted", _CATALOGUE),
+    "ConsentNotGranted": Code("ABDM-1062", 202, "Consent Not granted", _CATALOGUE),
+    "ConsentExpired": Code("ABDM-1061", 202, "Consent artefact expired", _CATALOGUE),
+    "ConsentRevoked": Code("ABDM-1061", 202, "Consent artefact revoked", _CATALOGUE),
+    "DateRangeNotPermitted": Code("ABDM-1063", 202, "Date Range given is invalid", _CATALOGUE),
+    "KeyMaterialInvalid": Code("ABDM-1031", 202, "Invalid key material", _CATALOGUE),
+    "PushUrlRefused": Code("ABDM-1031", 202, "Invalid data push URL", _CATALOGUE),
+    "RequestNotServable": Code("ABDM-1019", 202, "Dependent Service Unavailable", _CATALOGUE),
+    "Unexpected": Code("ABDM-9999", 500, "Unknown exception", _CATALOGUE),
+}

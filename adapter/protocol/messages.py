@@ -1,0 +1,339 @@
+"""One frozen dataclass per protocol message, and the Envelope around it.
+
+Classes bear the names of the published V3 contract. They carry meaning, not wire form: a dialect
+module (`v3.py`) turns each into path, headers and body and back. Outgoing messages that may refuse
+carry `error`, the name of an error class of `protocol/errors.py`; its number is the dialect's.
+All times are aware UTC. Nothing here may perform I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What surrounds a message in any dialect.
+
+    `request_id`: theirs on the way in; empty on the way out, where each HTTP attempt gets its own.
+    `response_to`: the REQUEST-ID that this message answers (V3 `response.requestId`).
+    """
+
+    dialect: str
+    request_id: str = ""
+    timestamp: datetime | None = None
+    hip_id: str | None = None
+    hiu_id: str | None = None
+    response_to: str | None = None
+
+    def reply(self) -> Envelope:
+        """The envelope of the message that answers this one."""
+        return replace(self, request_id="", timestamp=None, response_to=self.request_id)
+
+
+@dataclass(frozen=True)
+class ErrorObject:
+    """An error as the other side stated it: code without trailing punctuation, and its prose."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Identifier:
+    """A patient identifier in a discovery; type MR, MOBILE, ABHA_NUMBER, ABHA_ADDRESS, EMAIL."""
+
+    type: str
+    value: str
+
+
+@dataclass(frozen=True)
+class CareContextEntry:
+    """One care context on the wire; `display` may be empty on the way in."""
+
+    reference_number: str
+    display: str
+
+
+@dataclass(frozen=True)
+class PatientEntry:
+    """A patient's care contexts of one HI type (V3 contract 3.2, PatientEntry)."""
+
+    reference_number: str
+    display: str
+    hi_type: str
+    care_contexts: tuple[CareContextEntry, ...]
+
+
+@dataclass(frozen=True)
+class CareContextRef:
+    """A care context inside a consent artefact."""
+
+    patient_reference: str
+    care_context_reference: str
+
+
+@dataclass(frozen=True)
+class DateRange:
+    """Both ends aware UTC and inclusive."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class KeyMaterial:
+    """A party's public half of the key agreement; base64 key and nonce (V3 contract 9).
+
+    `algorithm` and `curve` as stated, so that a flow can refuse others with KeyMaterialInvalid.
+    """
+
+    public_key: str
+    nonce: str
+    expiry: datetime | None = None
+    algorithm: str = "ECDH"
+    curve: str = "Curve25519"
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """How often an artefact may be used; recorded, not enforced (its meaning is unpublished)."""
+
+    unit: str
+    value: int
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What an artefact permits: mode, record dates, and when the receiver must erase."""
+
+    access_mode: str
+    date_range: DateRange
+    data_erase_at: datetime
+    frequency: Frequency | None = None
+
+
+@dataclass(frozen=True)
+class ConsentArtefact:
+    """One granted consent for one HIP. `verbatim` is the JSON text exactly as received."""
+
+    consent_id: str
+    patient_id: str
+    care_contexts: tuple[CareContextRef, ...]
+    purpose_code: str
+    purpose_text: str | None
+    hip_id: str | None
+    hiu_id: str | None
+    hiu_name: str | None
+    requester_name: str | None
+    consent_manager_id: str | None
+    hi_types: tuple[str, ...]
+    permission: Permission
+    created_at: datetime | None
+    verbatim: str
+
+
+# --- linking ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class GenerateLinkTokenRequest:
+    """HIP asks for a link token (V3 contract 6.1). `abha_number`: 14 digits or None."""
+
+    abha_address: str
+    abha_number: str | None
+    name: str
+    gender: str
+    year_of_birth: int
+
+
+@dataclass(frozen=True)
+class OnGenerateLinkToken:
+    """The link token, or why there is none."""
+
+    abha_address: str | None
+    link_token: str | None
+    error: ErrorObject | None
+
+
+@dataclass(frozen=True)
+class HipLinkCareContextRequest:
+    """HIP links care contexts (6.2). `link_token` is a credential: never log or print."""
+
+    abha_address: str
+    abha_number: str | None
+    patients: tuple[PatientEntry, ...]
+    link_token: str
+
+
+@dataclass(frozen=True)
+class OnHipLinkCareContext:
+    """Outcome of a link request: success is the absence of `error` (never the prose)."""
+
+    abha_address: str | None
+    status: str | None
+    error: ErrorObject | None
+
+
+@dataclass(frozen=True)
+class CareContextNotifyRequest:
+    """HIP says that a linked care context has new content (6.3)."""
+
+    abha_address: str
+    patient_reference: str
+    care_context_reference: str
+    hi_types: tuple[str, ...]
+    date: datetime
+    hip_name: str | None
+
+
+@dataclass(frozen=True)
+class OnCareContextNotify:
+    """Outcome of CareContextNotifyRequest."""
+
+    status: str | None
+    error: ErrorObject | None
+
+
+@dataclass(frozen=True)
+class DiscoverCareContexts:
+    """A patient looks for records at this HIP (6.5)."""
+
+    transaction_id: str
+    abha_address: str
+    verified: tuple[Identifier, ...]
+    unverified: tuple[Identifier, ...]
+    name: str
+    gender: str
+    year_of_birth: int
+
+
+@dataclass(frozen=True)
+class OnDiscoverRequest:
+    """Answer to DiscoverCareContexts: entries and what matched, or `error`."""
+
+    transaction_id: str
+    patients: tuple[PatientEntry, ...] = ()
+    matched_by: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class LinkInit:
+    """The patient chose care contexts to link. `error`: the gateway stopped the flow itself."""
+
+    transaction_id: str
+    abha_address: str | None
+    patients: tuple[PatientEntry, ...]
+    error: ErrorObject | None = None
+
+
+@dataclass(frozen=True)
+class OnLinkInitRequest:
+    """Answer to LinkInit: an OTP went out (reference, masked hint, expiry), or `error`."""
+
+    transaction_id: str
+    link_reference: str = ""
+    hint: str = ""
+    expires_at: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class LinkConfirm:
+    """The OTP as typed by the patient, padded to six digits."""
+
+    link_reference: str
+    otp: str
+
+
+@dataclass(frozen=True)
+class OnLinkConfirmRequest:
+    """Answer to LinkConfirm: exactly the chosen entries, or `error`."""
+
+    patients: tuple[PatientEntry, ...] = ()
+    error: str | None = None
+
+
+# --- consent and data as HIP -----------------------------------------------------------------
+
+ConsentNotice = Literal["GRANTED", "REVOKED", "EXPIRED", "DENIED", "REQUESTED"]
+
+
+@dataclass(frozen=True)
+class HipConsentNotify:
+    """A consent was granted, revoked or expired (6.6). REVOKED and EXPIRED carry only the id."""
+
+    consent_id: str
+    status: ConsentNotice
+    artefact: ConsentArtefact | None
+    signature: str | None
+
+
+@dataclass(frozen=True)
+class HipConsentOnNotifyRequest:
+    """Acknowledges a consent notice; sent for every notice."""
+
+    consent_id: str
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class HipHealthInformationRequest:
+    """A HIU asks for records under an artefact (6.7)."""
+
+    transaction_id: str
+    consent_id: str
+    date_range: DateRange
+    data_push_url: str
+    key_material: KeyMaterial
+
+
+@dataclass(frozen=True)
+class HipHealthInformationOnRequest:
+    """ACKNOWLEDGED, or `error` and nothing will be pushed."""
+
+    transaction_id: str
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class HealthInformationEntry:
+    """One encrypted document. `checksum`: lower-case hex MD5 of the plaintext."""
+
+    content: str
+    checksum: str
+    care_context_reference: str
+
+
+@dataclass(frozen=True)
+class HealthInformationPush:
+    """One page of a transfer, straight from HIP to HIU; one entry, fresh keys (9.3)."""
+
+    transaction_id: str
+    page_number: int
+    page_count: int
+    entries: tuple[HealthInformationEntry, ...]
+    key_material: KeyMaterial
+
+
+@dataclass(frozen=True)
+class ContextStatus:
+    """What became of one care context in a transfer."""
+
+    care_context_reference: str
+    delivered: bool
+    description: str
+
+
+@dataclass(frozen=True)
+class DataFlowNotifyByHip:
+    """The HIP's report on a transfer, sent once. FAILED if and only if nothing was delivered."""
+
+    consent_id: str
+    transaction_id: str
+    done_at: datetime
+    statuses: tuple[ContextStatus, ...]

@@ -1,0 +1,106 @@
+"""Finds a message's row in its dialect, and decodes what came in.
+
+Flows and edges use this; only this module knows which dialects there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import orjson
+
+from adapter.protocol import ids, timestamps, v3
+from adapter.protocol.errors import MalformedRequest
+from adapter.protocol.messages import Envelope
+from adapter.protocol.wire import Fields, Inbound, Outbound, Wire
+
+__all__ = ["DIALECTS", "Inbound", "Outbound", "Wire", "decode", "inbound", "outbound"]
+
+DIALECTS = ("v3",)
+
+
+def inbound(dialect: str) -> tuple[Inbound, ...]:
+    """Every message that may come in. Raises KeyError for an unknown dialect."""
+    return {"v3": v3.INBOUND}[dialect]
+
+
+@cache
+def outbound(dialect: str, message: type) -> Outbound:
+    """The row by which `message` leaves. Raises KeyError when the dialect has none."""
+    rows = {"v3": v3.OUTBOUND}[dialect]
+    return {row.message: row for row in rows}[message]
+
+
+@cache
+def _inbound_by_name(dialect: str) -> dict[str, Inbound]:
+    return {row.message.__name__: row for row in inbound(dialect)}
+
+
+def decode(
+    dialect: str, name: str, headers: Mapping[str, Any], body: bytes | Mapping[str, Any]
+) -> tuple[Envelope, Any]:
+    """Envelope and message `name` (its class name) from headers and body.
+
+    Header names in any case. `body` as received (bytes), so that an artefact is kept to the letter;
+    a parsed body is taken too. Raises MalformedRequest naming the field, KeyError for a name that
+    the dialect does not know.
+    """
+    row = _inbound_by_name(dialect)[name]
+    given = {key.lower(): value for key, value in headers.items()}
+    fields = _fields(body)
+    message = row.decode(fields)
+    response_to = _response_to(fields)
+    if row.answers is not None and response_to is None:
+        raise MalformedRequest("The field response.requestId is missing.")
+    envelope = Envelope(
+        dialect=dialect,
+        request_id=_request_id(given),
+        timestamp=_timestamp(given),
+        hip_id=given.get("x-hip-id") or None,
+        hiu_id=given.get("x-hiu-id") or None,
+        response_to=response_to,
+    )
+    return envelope, message
+
+
+def _fields(body: bytes | Mapping[str, Any]) -> Fields:
+    if not isinstance(body, bytes):
+        return Fields(body)
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise MalformedRequest("The body is not JSON.") from None
+    if not isinstance(data, dict):
+        raise MalformedRequest("The body must be a JSON object.")
+    return Fields(data, source=body.decode())
+
+
+def _response_to(fields: Fields) -> str | None:
+    # `resp` is the older name of the same member; the gateway still sends both, one of them null.
+    for name in ("response", "resp"):
+        if fields.has(name):
+            return fields.inner(name).text("requestId").lower()
+    return None
+
+
+def _request_id(headers: Mapping[str, Any]) -> str:
+    value = headers.get("request-id")
+    if not value:
+        raise MalformedRequest("The header REQUEST-ID is missing.")
+    if not ids.is_uuid(value):
+        raise MalformedRequest("The header REQUEST-ID must be a UUID.")
+    return str(value)
+
+
+def _timestamp(headers: Mapping[str, Any]) -> Any:
+    value = headers.get("timestamp")
+    if not value:
+        raise MalformedRequest("The header TIMESTAMP is missing.")
+    if not isinstance(value, str):
+        return value
+    try:
+        return timestamps.parse(value)
+    except ValueError as error:
+        raise MalformedRequest(f"The header TIMESTAMP is {error}.") from None

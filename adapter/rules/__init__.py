@@ -1,0 +1,1 @@
+"""What we decide: states, consent, matching, care contexts. Pure; performs no I/O."""

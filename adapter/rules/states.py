@@ -1,0 +1,196 @@
+"""The states of everything that has a life, and the moves between them (architecture 4).
+
+Pure: `move` says whether a change may be made; whoever stores the state makes it. A move to the
+present state is a no-op. A forbidden one raises `IllegalTransition`, which callers record and
+ignore: a late or repeated message is never an error towards the gateway. Terminal consent states
+never reopen.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeVar
+
+from adapter.protocol.errors import IllegalTransition
+
+
+class LinkTokenState(StrEnum):
+    """A link token of one (HIP, ABHA address)."""
+
+    REQUESTED = "REQUESTED"
+    ACTIVE = "ACTIVE"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+
+
+class CareContextLinkState(StrEnum):
+    """The link of one (HIP, patient, care context, HI type)."""
+
+    PENDING = "PENDING"
+    NO_ABHA = "NO_ABHA"
+    WAITING_FOR_TOKEN = "WAITING_FOR_TOKEN"  # noqa: S105 - a state, not a password
+    SENT = "SENT"
+    LINKED = "LINKED"
+    FAILED = "FAILED"
+
+
+class LinkSessionState(StrEnum):
+    """A discovery transaction and the linking that follows it."""
+
+    DISCOVERED = "DISCOVERED"
+    OTP_SENT = "OTP_SENT"
+    CONFIRMED = "CONFIRMED"
+    EXPIRED = "EXPIRED"
+    LOCKED = "LOCKED"
+
+
+class ConsentState(StrEnum):
+    """A consent artefact as we know it; NOTIFIED is one of which nothing is stored yet."""
+
+    NOTIFIED = "NOTIFIED"
+    GRANTED = "GRANTED"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+
+
+class TransferState(StrEnum):
+    """A transfer out. ACKNOWLEDGED waits until the gateway has taken our acknowledgement;
+    PREPARING makes pages, PREPARED has them all, PUSHING has begun to send."""
+
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    PREPARING = "PREPARING"
+    PREPARED = "PREPARED"
+    PUSHING = "PUSHING"
+    TRANSFERRED = "TRANSFERRED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class PageState(StrEnum):
+    """A page out: encrypted and stored, then taken by the receiver or given up."""
+
+    SEALED = "SEALED"
+    SENT = "SENT"
+    FAILED = "FAILED"
+
+
+class TransferContextState(StrEnum):
+    """One care context of a transfer, as the final report names it."""
+
+    WAITING = "WAITING"
+    PREPARED = "PREPARED"
+    DELIVERED = "DELIVERED"
+    ERRORED = "ERRORED"
+
+
+_TRANSFER_ENDS: set[StrEnum] = {TransferState.FAILED, TransferState.CANCELLED}
+
+#: Per type: from each state, the states it may move to. A state without a row is an end. By type,
+#: because members of different StrEnums are equal where their texts are.
+MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
+    LinkTokenState: {
+        LinkTokenState.REQUESTED: {
+            LinkTokenState.ACTIVE,
+            LinkTokenState.REJECTED,
+            LinkTokenState.EXPIRED,
+        },
+        LinkTokenState.ACTIVE: {LinkTokenState.EXPIRED, LinkTokenState.REQUESTED},
+        LinkTokenState.EXPIRED: {LinkTokenState.REQUESTED},
+        # ACTIVE: the answer came after we had given up waiting for it.
+        LinkTokenState.REJECTED: {LinkTokenState.REQUESTED, LinkTokenState.ACTIVE},
+    },
+    CareContextLinkState: {
+        CareContextLinkState.NO_ABHA: {CareContextLinkState.PENDING, CareContextLinkState.SENT},
+        CareContextLinkState.PENDING: {
+            CareContextLinkState.NO_ABHA,
+            CareContextLinkState.WAITING_FOR_TOKEN,
+            CareContextLinkState.SENT,
+            CareContextLinkState.FAILED,
+        },
+        CareContextLinkState.WAITING_FOR_TOKEN: {
+            CareContextLinkState.PENDING,
+            CareContextLinkState.NO_ABHA,
+            CareContextLinkState.SENT,
+            CareContextLinkState.FAILED,
+        },
+        CareContextLinkState.SENT: {
+            CareContextLinkState.LINKED,
+            CareContextLinkState.FAILED,
+            CareContextLinkState.WAITING_FOR_TOKEN,
+        },
+        # The patient may link the same visit under another ABHA address (user linking: SENT).
+        CareContextLinkState.LINKED: {CareContextLinkState.SENT},
+        # LINKED after FAILED: the answer came after we had given up waiting for it.
+        CareContextLinkState.FAILED: {
+            CareContextLinkState.LINKED,
+            CareContextLinkState.PENDING,
+            CareContextLinkState.NO_ABHA,
+            CareContextLinkState.SENT,
+        },
+    },
+    LinkSessionState: {
+        LinkSessionState.DISCOVERED: {LinkSessionState.OTP_SENT, LinkSessionState.EXPIRED},
+        LinkSessionState.OTP_SENT: {
+            LinkSessionState.CONFIRMED,
+            LinkSessionState.EXPIRED,
+            LinkSessionState.LOCKED,
+        },
+    },
+    ConsentState: {
+        ConsentState.NOTIFIED: {
+            ConsentState.GRANTED,
+            ConsentState.REVOKED,
+            ConsentState.EXPIRED,
+        },
+        ConsentState.GRANTED: {ConsentState.REVOKED, ConsentState.EXPIRED},
+    },
+    TransferState: {
+        TransferState.ACKNOWLEDGED: {TransferState.PREPARING} | _TRANSFER_ENDS,
+        TransferState.PREPARING: {TransferState.PREPARED} | _TRANSFER_ENDS,
+        TransferState.PREPARED: {TransferState.PUSHING} | _TRANSFER_ENDS,
+        TransferState.PUSHING: {TransferState.TRANSFERRED} | _TRANSFER_ENDS,
+    },
+    PageState: {
+        PageState.SEALED: {PageState.SENT, PageState.FAILED},
+        # Given up by a revocation while it was on its way, and taken all the same.
+        PageState.FAILED: {PageState.SENT},
+    },
+    TransferContextState: {
+        TransferContextState.WAITING: {
+            TransferContextState.PREPARED,
+            TransferContextState.ERRORED,
+        },
+        TransferContextState.PREPARED: {
+            TransferContextState.DELIVERED,
+            TransferContextState.ERRORED,
+        },
+    },
+}
+
+State = TypeVar("State", bound=StrEnum)
+
+
+def allowed(present: State, wanted: State) -> bool:
+    """Whether `wanted` may follow `present` (the present state itself may)."""
+    # Members of two StrEnums of the same text are equal, so the type is compared too.
+    return type(present) is type(wanted) and (
+        present == wanted or wanted in MOVES[type(present)].get(present, set())
+    )
+
+
+def move(present: State, wanted: State) -> bool:
+    """True if the state changes, False if it is the present one already.
+
+    Raises IllegalTransition where the move is not allowed; nothing may be changed then.
+    """
+    if not allowed(present, wanted):
+        raise IllegalTransition(
+            f"{type(present).__name__}: {present} can't become {wanted}; left as it is."
+        )
+    return present != wanted
+
+
+def sources(wanted: State) -> tuple[State, ...]:
+    """Every state that may move to `wanted`: the condition of an UPDATE that makes the move."""
+    kind = type(wanted)
+    return tuple(state for state in kind if state != wanted and allowed(state, wanted))

@@ -1,0 +1,58 @@
+"""The only wiring: builds an `Adapter` from a `Config`.
+
+Flows receive the Adapter as an argument and reach everything outside through it; a test builds one
+with a frozen clock and its own stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from adapter.config import Config
+from adapter.crypto.sealing import Sealer
+from adapter.stores.db import Database
+from adapter.stores.fhir_store import FhirStore
+from adapter.upstream.gateway import Gateway
+from adapter.upstream.otp import OtpSender
+from adapter.upstream.push import PushClient
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """Now, aware UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Everything a flow may use. `wake` tells the worker that there is something to do."""
+
+    config: Config
+    clock: Clock
+    db: Database
+    fhir: FhirStore
+    gateway: Gateway
+    push: PushClient
+    otp: OtpSender
+    sealer: Sealer
+    wake: Callable[[], None]
+
+
+def build(
+    config: Config, *, clock: Clock = system_clock, wake: Callable[[], None] = lambda: None
+) -> Adapter:
+    """An Adapter from settings. Opens no connection by itself; each part connects on first use."""
+    return Adapter(
+        config=config,
+        clock=clock,
+        db=Database(config.database_url.get_secret_value()),
+        fhir=FhirStore(config.fhir_base_url, config.fhir_token.get_secret_value()),
+        gateway=Gateway(config, clock),
+        push=PushClient(config),
+        otp=OtpSender(config.otp_url.get_secret_value()),
+        sealer=Sealer([key.get_secret_value() for key in config.seal_keys]),
+        wake=wake,
+    )

@@ -1,0 +1,1 @@
+"""What we keep: SQL tables, the FHIR store, inbox, outbox, audit."""

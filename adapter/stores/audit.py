@@ -1,0 +1,177 @@
+"""Builds the FHIR AuditEvents: who linked, was told of, disclosed or was refused what, and when.
+
+Pure builders of dictionaries; `outbox.queue_audit` gives each its id and sends it. Each event's
+subtype is a tag `source:subject:action`. Records, patients and consents are named by identifier,
+never by literal reference, so that the trail never blocks a delete and outlives what it is about.
+No name, no clinical content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from adapter.protocol import timestamps
+from adapter.protocol.messages import Envelope
+from adapter.rules.consent_resource import ARTEFACT_ID, CARE_CONTEXT, SERVICE_ID
+from mappings import systems
+
+if TYPE_CHECKING:
+    from adapter.runtime import Adapter
+
+Resource = dict[str, Any]
+
+TAG = "urn:abdm-adapter:audit"
+ADAPTER = "urn:abdm-adapter:user"
+PATIENT = "urn:abdm-adapter:patient"
+MESSAGE = "urn:abdm-adapter:message"
+REQUEST_ID = "urn:abdm:request-id"
+TRANSACTION = "urn:abdm:transaction-id"
+
+_LIFECYCLE = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
+_ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
+_SUCCESS, _MINOR_FAILURE = "0", "4"
+
+
+@dataclass(frozen=True)
+class Tag:
+    """What an event is: `source:subject:action`, its ISO 21089 lifecycle code and FHIR action."""
+
+    code: str
+    lifecycle: str
+    display: str
+    action: str
+
+
+LINKED = Tag("record:context:link", "link", "Link Record Lifecycle Event", "U")
+DISCLOSED = Tag("record:context:disclose", "disclose", "Disclose Record Lifecycle Event", "R")
+CONSENT_RECEIVED = Tag("consent:artefact:receive", "receive", "Receive Record Lifecycle Event", "C")
+CONSENT_ENDED = Tag("consent:artefact:end", "deprecate", "Deprecate Record Lifecycle Event", "U")
+REFUSED = Tag("gateway:message:refuse", "access", "Access/View Record Lifecycle Event", "E")
+TAGS = (LINKED, DISCLOSED, CONSENT_RECEIVED, CONSENT_ENDED, REFUSED)
+
+# entity.type: http://hl7.org/fhir/R4/valueset-audit-entity-type.html
+_PERSON, _OBJECT, _OTHER = ("1", "Person"), ("2", "System Object"), ("4", "Other")
+
+
+def linked(
+    adapter: Adapter, *, hip_id: str, patient_id: str, references: Iterable[str]
+) -> Resource:
+    """Care contexts of a patient were linked: ABDM now knows that they exist."""
+    entities = [_patient(patient_id), *map(_care_context, references)]
+    return _event(adapter, LINKED, entities, hip_id=hip_id)
+
+
+def disclosed(
+    adapter: Adapter,
+    *,
+    hip_id: str,
+    hiu_id: str | None,
+    patient_id: str | None,
+    artefact_id: str,
+    transaction_id: str,
+    references: Iterable[str],
+    outcome: str | None = None,
+) -> Resource:
+    """Records left for a HIU under a consent. `outcome`: why some or all did not; None: all did."""
+    entities = [
+        *([_patient(patient_id)] if patient_id else []),
+        _entity(ARTEFACT_ID, artefact_id, _OTHER),
+        _entity(TRANSACTION, transaction_id, _OTHER),
+        *map(_care_context, references),
+    ]
+    return _event(adapter, DISCLOSED, entities, hip_id=hip_id, requester=hiu_id, failure=outcome)
+
+
+def consent_received(
+    adapter: Adapter, *, hip_id: str | None, hiu_id: str | None, artefact_id: str
+) -> Resource:
+    """A granted consent artefact was stored."""
+    entities = [_entity(ARTEFACT_ID, artefact_id, _OTHER)]
+    return _event(adapter, CONSENT_RECEIVED, entities, hip_id=hip_id, requester=hiu_id)
+
+
+def consent_ended(
+    adapter: Adapter, *, hip_id: str | None, artefact_id: str, status: str
+) -> Resource:
+    """A consent was revoked or expired (`status`); nothing leaves under it any more."""
+    entities = [_entity(ARTEFACT_ID, artefact_id, _OTHER, description=status)]
+    return _event(adapter, CONSENT_ENDED, entities, hip_id=hip_id)
+
+
+def refused(adapter: Adapter, envelope: Envelope, message: str, error: str) -> Resource:
+    """A callback was refused or ignored. `message`, `error`: class names."""
+    entities = [
+        _entity(REQUEST_ID, envelope.request_id, _OTHER),
+        _entity(MESSAGE, message, _OBJECT),
+    ]
+    return _event(
+        adapter,
+        REFUSED,
+        entities,
+        hip_id=envelope.hip_id,
+        requester=envelope.hiu_id,
+        failure=error,
+    )
+
+
+def _event(
+    adapter: Adapter,
+    tag: Tag,
+    entities: list[Resource],
+    *,
+    hip_id: str | None,
+    requester: str | None = None,
+    failure: str | None = None,
+) -> Resource:
+    """An R4 AuditEvent without id (http://hl7.org/fhir/R4/auditevent.html).
+
+    The adapter acts under ABDM_USERNAME; `requester`, if another asked for it, is the service id.
+    """
+    own = _identifier(ADAPTER, adapter.config.abdm_username)
+    agents: list[Resource] = [{"who": own, "requestor": requester is None}]
+    if requester is not None:
+        agents.append({"who": _identifier(SERVICE_ID, requester), "requestor": True})
+    observer = _identifier(SERVICE_ID, hip_id) if hip_id else own
+    event: Resource = {
+        "resourceType": "AuditEvent",
+        "type": systems.coding(_LIFECYCLE, tag.lifecycle, tag.display),
+        "subtype": [{"system": TAG, "code": tag.code}],
+        "action": tag.action,
+        "recorded": timestamps.format(adapter.clock()),
+        "outcome": _SUCCESS if failure is None else _MINOR_FAILURE,
+        "agent": agents,
+        "source": {"observer": observer},
+        "entity": entities,
+    }
+    if failure is not None:
+        event["outcomeDesc"] = failure
+    return event
+
+
+def _identifier(system: str, value: str) -> Resource:
+    return {"identifier": {"system": system, "value": value}}
+
+
+def _entity(
+    system: str, value: str, kind: tuple[str, str], *, description: str | None = None
+) -> Resource:
+    code, display = kind
+    entity: Resource = {
+        "what": _identifier(system, value),
+        "type": systems.coding(_ENTITY_TYPE, code, display),
+    }
+    if description:
+        entity["description"] = description
+    return entity
+
+
+def _patient(patient_id: str) -> Resource:
+    entity = _entity(PATIENT, patient_id, _PERSON)
+    entity["what"]["type"] = "Patient"
+    return entity
+
+
+def _care_context(reference: str) -> Resource:
+    return _entity(CARE_CONTEXT, reference, _OBJECT)

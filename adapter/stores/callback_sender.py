@@ -1,0 +1,35 @@
+"""The claims that tell the gateway's tokens from those of other clients of its realm, once learned.
+
+Kept in `setting`, so that a restart and every other process know them. `CALLBACK_TOKEN_CLAIMS` in
+the configuration stands above this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import orjson
+import sqlalchemy as sa
+
+from adapter.stores import settings
+from adapter.stores.db import Database, Tx, outbox_attempt
+
+KEY = "callback_token_claims"
+
+
+def pinned(tx: Tx) -> dict[str, str] | None:
+    """The claims learned, None while there are none."""
+    kept = settings.get(tx, KEY)
+    return dict(orjson.loads(kept)) if kept else None
+
+
+def pin(db: Database, tx: Tx, claims: Mapping[str, str], response_to: str) -> bool:
+    """Learn `claims` if `response_to` is a REQUEST-ID that we sent; whether it was.
+
+    Whoever comes second changes nothing.
+    """
+    ours = sa.select(outbox_attempt.c.request_id).where(outbox_attempt.c.request_id == response_to)
+    if tx.scalar(ours) is None:
+        return False
+    settings.put_once(db, tx, KEY, orjson.dumps(dict(claims)).decode())
+    return True

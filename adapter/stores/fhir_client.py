@@ -1,0 +1,179 @@
+"""The one way to the FHIR server: fhirpy's synchronous client over one pooled HTTP session.
+
+fhirpy builds URLs and search parameters; the transport is replaced, because its own opens a
+connection per request, loses the HTTP status and wraps every object so that large attachments
+outlive their use. Every answer becomes a plain dictionary or one of three errors. No error text
+holds a URL or a value: both can name a patient.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+import requests
+from fhirpy import SyncFHIRClient
+from urllib3.exceptions import HTTPError
+
+from adapter.protocol.errors import FhirRejected, FhirUnavailable
+from adapter.upstream import http
+
+CONNECT_SECONDS = 3
+READ_SECONDS = 30
+#: Entries a page; `_count` is a wish to the server, the `next` links decide.
+PAGE = 200
+
+Json = dict[str, Any]
+Parameters = Mapping[str, str | list[str]]
+
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|\[[^\]]*\]")
+_LONG_NUMBER = re.compile(r"\d[\d -]{6,}\d")
+
+
+class NotThere(FhirRejected):
+    """404 or 410: no such resource, or deleted."""
+
+
+class Client(SyncFHIRClient):
+    """Sends one request and says by its exception what went wrong."""
+
+    def __init__(self, base_url: str, token: str) -> None:
+        super().__init__(
+            base_url.rstrip("/"),
+            authorization=f"Bearer {token}" if token else None,
+            # HAPI may answer a search from a minute-old one unless told not to.
+            extra_headers={"Cache-Control": "no-cache"},
+            requests_config={"timeout": (CONNECT_SECONDS, READ_SECONDS)},
+        )
+        self._http = http.session(self.url)
+
+    def _do_request(
+        self,
+        method: str,
+        path: str,
+        data: Json | None = None,
+        params: Parameters | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        *,
+        returning_status: bool = False,
+    ) -> Any:
+        """fhirpy's hook: every call of the client goes through here.
+
+        Raises NotThere (404, 410), FhirRejected (another 4xx), FhirUnavailable (no answer, 5xx, a
+        busy server, or a refused token, which waits for the operator).
+        """
+        headers = {**self._build_request_headers(), **(extra_headers or {})}
+        body = None
+        if data is not None:
+            body = orjson.dumps(data)
+            headers["Content-Type"] = "application/fhir+json"
+        status, content = self._exchange(
+            method, self._build_request_url(path, params), headers, body
+        )
+        answer = _parsed(content)
+        return (answer, status) if returning_status else answer
+
+    def search(self, resource_type: str, params: Parameters) -> Iterator[Json]:
+        """Every resource of a search, page by page, matches and included ones.
+
+        The parameters travel in the body (`_search`), never in a URL that a log would keep. Raises
+        as `_do_request`, and FhirRejected for a `next` link that leaves the base URL.
+        """
+        headers = self._build_request_headers()
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        # fhirpy's own encoding of parameters; only their place is another.
+        form = self._build_request_url("x", params).partition("?")[2].encode()
+        url = f"{self.url}/{resource_type}/_search"
+        page = _parsed(self._exchange("post", url, headers, form)[1])
+        while True:
+            if not isinstance(page, dict) or page.get("resourceType") != "Bundle":
+                raise FhirUnavailable("The FHIR server answered a search with no Bundle.")
+            for entry in page.get("entry", ()):
+                if isinstance(entry.get("resource"), dict):
+                    yield entry["resource"]
+            following = next(
+                (link["url"] for link in page.get("link", ()) if link["relation"] == "next"), None
+            )
+            if following is None:
+                return
+            page = self._do_request("get", self._own(following))
+
+    def validate(self, resource: Json) -> Json:
+        """The OperationOutcome of `$validate`; HAPI answers 412 or 422 where it has errors."""
+        url = f"{self.url}/{resource['resourceType']}/$validate"
+        headers = {**self._build_request_headers(), "Content-Type": "application/fhir+json"}
+        body = orjson.dumps(resource)
+        outcome = _parsed(self._exchange("post", url, headers, body, also=(400, 412, 422))[1])
+        if not isinstance(outcome, dict) or outcome.get("resourceType") != "OperationOutcome":
+            raise FhirUnavailable("The FHIR server answered a validation with no OperationOutcome.")
+        return outcome
+
+    def _own(self, url: str) -> str:
+        if not url.startswith((f"{self.url}/", f"{self.url}?")):
+            raise FhirRejected(
+                "The FHIR server's next-page link leads away from FHIR_BASE_URL and was not "
+                "followed. Set the server's own address to FHIR_BASE_URL."
+            )
+        return url
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        also: tuple[int, ...] = (),
+    ) -> tuple[int, bytes]:
+        try:
+            answer = self._http.request(
+                method,
+                url,
+                data=body,
+                headers=dict(headers),
+                allow_redirects=False,
+                **self.requests_config,
+            )
+        except requests.Timeout:
+            raise FhirUnavailable("The FHIR server did not answer in time.") from None
+        except (requests.RequestException, HTTPError, OSError):
+            raise FhirUnavailable(
+                "The FHIR server cannot be reached; check FHIR_BASE_URL and that it runs."
+            ) from None
+        if 200 <= answer.status_code < 300 or answer.status_code in also:
+            return answer.status_code, answer.content
+        raise _error(answer.status_code, answer.content)
+
+
+def _parsed(content: bytes) -> Any:
+    if not content:
+        return None
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        raise FhirUnavailable("The FHIR server answered with something that is no JSON.") from None
+
+
+def _error(status: int, content: bytes) -> FhirUnavailable | FhirRejected:
+    if status in (404, 410):
+        return NotThere("The FHIR server has no such resource.")
+    if status in (401, 403):
+        return FhirUnavailable(
+            f"The FHIR server refused our token (HTTP {status}); check FHIR_TOKEN."
+        )
+    # 409: two writers met on one resource; the next attempt finds the other's version.
+    if status >= 500 or status in (408, 409, 425, 429):
+        return FhirUnavailable(f"The FHIR server answered HTTP {status}.")
+    return FhirRejected(f"The FHIR server refused this (HTTP {status}): {_diagnostics(content)}")
+
+
+def _diagnostics(content: bytes) -> str:
+    """What the server complains about, without the values it quotes, at most 300 characters."""
+    try:
+        issues = orjson.loads(content)["issue"]
+        texts = [str(issue.get("diagnostics") or issue["code"]) for issue in issues]
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return "no reason given."
+    text = "; ".join(_LONG_NUMBER.sub("…", _QUOTED.sub("…", text)) for text in texts)
+    return text[:300]

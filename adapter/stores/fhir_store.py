@@ -1,0 +1,179 @@
+"""Every FHIR read and write of the adapter, each named by what it is for.
+
+Only this store talks to the FHIR server. Writes are PUTs on ids that can be derived again, so a
+repeated step changes nothing. Reads of patients and visits give the hospital's own records, never
+received ones or HAPI's placeholders. All raise FhirUnavailable (try again) or FhirRejected (our
+bug or bad data); what is simply not there is None or absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from adapter.protocol import ids
+from adapter.stores import fhir_visits
+from adapter.stores.fhir_client import PAGE, Client, NotThere
+from adapter.stores.fhir_visits import Resource, is_own
+from mappings import systems
+from mappings.ids import is_fhir_id
+from mappings.records import Records
+from mappings.resources import as_list, key
+
+#: The forms in which hospitals write an Indian mobile number, around its ten digits.
+_MOBILE_FORMS = ("{}", "+91{}", "+91-{}", "+91 {}", "91{}", "0{}")
+
+_GUIDE_PROFILE = systems.profile("OPConsultRecord")
+
+
+class FhirStore:
+    """One FHIR R4 server, usable by any number of threads.
+
+    `base_url`: FHIR_BASE_URL; `token`: FHIR_TOKEN, sent as bearer token; empty sends none.
+    """
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self._client = Client(base_url, token)
+
+    # --- patients, visits, facilities -----------------------------------------------------
+
+    def find_patients(
+        self,
+        *,
+        abha_address: str | None = None,
+        abha_number: str | None = None,
+        mobile: str | None = None,
+    ) -> list[Resource]:
+        """Own Patients that have any of these; identifiers and telecom as HIMSs write them.
+
+        `abha_number` dashed or not; `mobile` with or without country code. Which of several is the
+        right one is for `rules.matching`.
+        """
+        identifiers = []
+        if abha_address:
+            forms = dict.fromkeys((abha_address, abha_address.lower()))
+            identifiers += [_token(systems.ABHA_ADDRESS, form) for form in forms]
+        if abha_number:
+            forms = dict.fromkeys((ids.dashed(abha_number), ids.digits(abha_number)))
+            identifiers += [_token(systems.ABHA_NUMBER, form) for form in forms]
+        searches = [{"identifier": ",".join(identifiers)}] if identifiers else []
+        digits = "".join(each for each in mobile or "" if each.isascii() and each.isdigit())[-10:]
+        if len(digits) == 10:
+            phones = ",".join(_escaped(form.format(digits)) for form in _MOBILE_FORMS)
+            searches.append({"phone": phones})
+        found: dict[str, Resource] = {}
+        for search in searches:
+            for each in self._client.search("Patient", {**search, "_count": str(PAGE)}):
+                if is_own(each):
+                    found[each["id"]] = each
+        return list(found.values())
+
+    def patient(self, patient_id: str) -> Resource | None:
+        """An own Patient by id."""
+        return self._own("Patient", patient_id)
+
+    def encounter(self, encounter_id: str) -> Resource | None:
+        """An own Encounter by id."""
+        return self._own("Encounter", encounter_id)
+
+    def organizations(self, hfr_ids: Iterable[str]) -> dict[str, Resource]:
+        """The Organizations of these facilities by HFR id; those not there are absent."""
+        wanted = [_token(systems.HFR_ID, each) for each in hfr_ids]
+        if not wanted:
+            return {}
+        search = {"identifier": ",".join(wanted), "_count": str(PAGE)}
+        return {
+            identifier["value"]: each
+            for each in self._client.search("Organization", search)
+            if is_own(each)
+            for identifier in as_list(each.get("identifier"))
+            if identifier.get("system") == systems.HFR_ID and identifier.get("value")
+        }
+
+    def care_contexts_of(
+        self, patient_id: str, *, facility: Resource | None = None
+    ) -> list[Records]:
+        """All own visits of a patient with what they hold; documents without their bytes.
+
+        `facility`: the Organization for visits that name none.
+        """
+        return fhir_visits.visits_of_patient(self._client, patient_id, facility=facility)
+
+    def records_of(
+        self, references: Sequence[str], *, facility: Resource | None = None
+    ) -> Iterator[Records]:
+        """The care contexts of these references (`Encounter-<id>`), in this order.
+
+        Unknown references are absent. Read while it is consumed, attachments one visit at a time.
+        """
+        parts = [each.partition("-") for each in references]
+        wanted = [resource_id for kind, _, resource_id in parts if kind == "Encounter"]
+        return fhir_visits.visits(self._client, wanted, facility=facility)
+
+    # --- consents ---------------------------------------------------------------------------
+
+    def consent(self, consent_id: str) -> Resource | None:
+        """The Consent under this FHIR id (`hip-<artefact id>`), fresh from the server."""
+        return self._read("Consent", consent_id)
+
+    # --- writing ----------------------------------------------------------------------------
+
+    def put(self, resource: Resource) -> None:
+        """Create or replace a resource under its own id."""
+        self._client.execute(key(resource), method="put", data=resource)
+
+    def transaction(self, resources: Iterable[Resource]) -> None:
+        """PUT all of these or none."""
+        entries = [
+            {"resource": each, "request": {"method": "PUT", "url": key(each)}} for each in resources
+        ]
+        if entries:
+            bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+            self._client.execute("/", method="post", data=bundle)
+
+    def add_tag(self, reference: str, system: str, code: str) -> None:
+        """Add a tag to a record (`Encounter/abc`) without touching its content."""
+        meta = {"tag": [{"system": system, "code": code}]}
+        parameters = {
+            "resourceType": "Parameters",
+            "parameter": [{"name": "meta", "valueMeta": meta}],
+        }
+        self._client.execute(f"{reference}/$meta-add", method="post", data=parameters)
+
+    # --- the server itself ------------------------------------------------------------------
+
+    def validate(self, resource: Resource) -> Resource:
+        """The server's OperationOutcome on a resource ($validate), also where it has errors."""
+        return self._client.validate(resource)
+
+    def guide_loaded(self) -> bool:
+        """Whether the implementation guide's profiles are there, so that validation means it."""
+        search = {"url": _GUIDE_PROFILE, "_elements": "url"}
+        return any(True for _ in self._client.search("StructureDefinition", search))
+
+    def ping(self) -> None:
+        """Return if the server answers and takes our token; else raise FhirUnavailable."""
+        list(self._client.search("Patient", {"_id": "ping", "_elements": "id", "_count": "1"}))
+
+    def _own(self, resource_type: str, resource_id: str) -> Resource | None:
+        resource = self._read(resource_type, resource_id)
+        return resource if resource is not None and is_own(resource) else None
+
+    def _read(self, resource_type: str, resource_id: str) -> Resource | None:
+        if not is_fhir_id(resource_id):
+            return None
+        try:
+            resource: Resource = self._client.get(resource_type, resource_id)
+        except NotThere:
+            return None
+        return resource
+
+
+def _token(system: str, value: str) -> str:
+    return f"{_escaped(system)}|{_escaped(value)}"
+
+
+def _escaped(value: str) -> str:
+    """A search value with FHIR's separators escaped (R4 search, "Escaping Search Parameters")."""
+    for special in ("\\", ",", "|", "$"):
+        value = value.replace(special, f"\\{special}")
+    return value

@@ -1,0 +1,23 @@
+"""Small facts the adapter learns and keeps: one text a key, in the table `setting`.
+
+Not configuration: that comes from the environment (`config.py`) and wins.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from adapter.stores.db import Database, Tx, setting
+
+
+def get(tx: Tx, key: str) -> str | None:
+    """The value of `key`, None where there is none."""
+    value: str | None = tx.scalar(sa.select(setting.c.value).where(setting.c.key == key))
+    return value
+
+
+def put_once(db: Database, tx: Tx, key: str, value: str) -> str:
+    """Keep `value` unless `key` has one already; returns what stands there afterwards."""
+    db.insert_new(tx, setting, {"key": key, "value": value})
+    kept = get(tx, key)
+    return value if kept is None else kept

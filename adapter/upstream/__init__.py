@@ -1,0 +1,1 @@
+"""Whom we call: the gateway, push URLs, the OTP provider."""

@@ -1,0 +1,1 @@
+"""Edges: parse, authenticate, answer. Nothing here decides what happens next."""

@@ -1,0 +1,92 @@
+"""The gateway's callbacks: store, answer, then let the worker know. Nothing else happens here.
+
+In order (architecture 7): size, token, sender, headers, decode, insert, commit, 202, wake. The
+gateway never waits for FHIR or for another network call but the key fetch of at most 2 s. What is
+wrong up to decode is answered at once; what is wrong later, an unknown facility included, is told
+through the matching `on-…` message by the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+from flask import Blueprint, Response, request
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+
+from adapter import flows, metrics
+from adapter.protocol import routes
+from adapter.protocol.errors import DependencyUnavailable, Unauthenticated
+from adapter.protocol.routes import Inbound
+from adapter.runtime import Adapter
+from adapter.stores import inbox
+from adapter.web.auth import GatewayAuth
+
+ACCEPTED = 202
+
+
+def blueprint(adapter: Adapter, auth: GatewayAuth) -> Blueprint:
+    """A route for every inbound row of every dialect."""
+    made = Blueprint("callbacks", __name__)
+    for dialect in routes.DIALECTS:
+        for row in routes.inbound(dialect):
+            name = f"{dialect}_{row.message.__name__}"
+            made.add_url_rule(row.path, name, _view(adapter, auth, dialect, row), methods=["POST"])
+    return made
+
+
+def _view(
+    adapter: Adapter, auth: GatewayAuth, dialect: str, row: Inbound
+) -> Callable[[], Response]:
+    name = row.message.__name__
+
+    def receive() -> Response:
+        started = perf_counter()
+        try:
+            outcome = _receive(adapter, auth, dialect, row)
+        except Exception as error:
+            metrics.CALLBACKS.labels(name, type(error).__name__).inc()
+            raise
+        if outcome == "new":
+            adapter.wake()
+        metrics.CALLBACKS.labels(name, outcome).inc()
+        metrics.CALLBACK_SECONDS.observe(perf_counter() - started)
+        return Response(status=ACCEPTED)
+
+    return receive
+
+
+def _receive(adapter: Adapter, auth: GatewayAuth, dialect: str, row: Inbound) -> str:
+    limit = adapter.config.max_callback_bytes
+    request.max_content_length = limit
+    if (request.content_length or 0) > limit:
+        raise RequestEntityTooLarge
+    sender = auth.verify(request.headers.get("Authorization"))
+    if not request.is_json:
+        raise UnsupportedMediaType
+    body = request.get_data(cache=False)
+    name = row.message.__name__
+    envelope, _ = routes.decode(dialect, name, dict(request.headers), body)
+    try:
+        with adapter.db.transaction() as tx:
+            if sender.late and inbox.seen(tx, name, envelope.request_id):
+                # The leeway on expiry is for a delivery we refused, never for a replay.
+                raise Unauthenticated
+            auth.learn(tx, sender, envelope.response_to)
+            return inbox.store(
+                tx,
+                adapter,
+                message=name,
+                dialect=dialect,
+                request_id=envelope.request_id,
+                hip_id=envelope.hip_id,
+                hiu_id=envelope.hiu_id,
+                sent_at=envelope.timestamp,
+                body=body,
+                patience=flows.HANDLERS[row.message].patience,
+            )
+    except OperationalError:
+        raise DependencyUnavailable(
+            "The adapter's database does not answer; send this again later."
+        ) from None

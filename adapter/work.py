@@ -1,0 +1,148 @@
+"""Background work: `run_due` does what is due, `sweep` tidies, `EmbeddedWorker` calls both.
+
+Three lanes, each drained row by row: `inbox` (callbacks), `outbox` (what leaves) and `transfers`
+(pages). Every row is claimed under a lease, so any number of threads and processes may call
+`run_due` at any time, and a killed one loses nothing. Nothing here decides what a row means.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+import structlog
+
+from adapter import receiving, sending
+from adapter.faults import failure
+from adapter.flows import hip_transfer
+from adapter.runtime import Adapter
+from adapter.stores import claims, link_sessions, outbox, retention
+from adapter.stores.db import transfer
+
+log = structlog.get_logger(__name__)
+
+#: Threads per lane of one process. A slow push must not delay a discovery (so the lanes are apart),
+#: nor one slow answer of the gateway every other message (so a lane has several).
+THREADS: Mapping[str, int] = MappingProxyType({"inbox": 2, "outbox": 4, "transfers": 2})
+POLL_SECONDS = 1.0
+SWEEP_SECONDS = 60.0
+
+
+def _advance_transfer(adapter: Adapter) -> bool:
+    """Advance one due transfer; False if none is due."""
+    row = claims.claim(
+        adapter.db, transfer, adapter.clock(), open_=transfer.c.done_at.is_(None), count=False
+    )
+    if row is None:
+        return False
+    try:
+        with claims.kept(adapter.db, transfer, row.id, row.lease_id, adapter.clock):
+            hip_transfer.advance_transfer(adapter, row.id)
+    except Exception as error:  # noqa: BLE001 - the lease stays: tried again when it has lapsed
+        log.error("transfer failed in an unforeseen way", transfer_id=row.id, **failure(error))
+        return True
+    with adapter.db.transaction() as tx:
+        claims.release(tx, transfer, row.id, row.lease_id)
+    adapter.wake()
+    return True
+
+
+STEPS: Mapping[str, Callable[[Adapter], bool]] = MappingProxyType(
+    {"inbox": receiving.step, "outbox": sending.step, "transfers": _advance_transfer}
+)
+LANES = tuple(STEPS)
+
+
+def run_due(adapter: Adapter, lanes: Sequence[str] = LANES) -> int:
+    """Do what is due in these lanes until nothing is; returns how many rows were worked on.
+
+    The lanes take turns, row by row, so that none waits for another to be drained.
+    """
+    done = 0
+    while True:
+        worked = sum(STEPS[lane](adapter) for lane in lanes)
+        if not worked:
+            return done
+        done += worked
+
+
+def sweep(adapter: Adapter) -> None:
+    """Repeat or give up what was not answered, lapse link sessions, blank and forget old rows."""
+    now = adapter.clock()
+    with adapter.db.reading() as tx:
+        overdue = outbox.overdue(tx, now)
+        stuck = {table.name: claims.stuck(tx, table, now) for table in claims.CLAIMED}
+    for row in overdue:
+        with adapter.db.transaction() as tx:
+            if outbox.unanswered(tx, row, now):
+                log.error("outgoing message was not answered", **sending.about(row))
+                sending.after_send(adapter, tx, row, "Unanswered")
+    with adapter.db.transaction() as tx:
+        link_sessions.lapse_sessions(tx, now)
+        retention.purge(tx, now)
+    if any(stuck.values()):
+        log.warning("rows whose worker died are taken up again", **stuck)
+    adapter.wake()
+
+
+class EmbeddedWorker:
+    """Threads that drain the lanes, woken by `wake()` and each second, and sweep each minute.
+
+    Its own `Adapter` wakes it, so that what one lane queues another takes up at once.
+    """
+
+    def __init__(self, adapter: Adapter, threads: Mapping[str, int] = THREADS) -> None:
+        self._adapter = replace(adapter, wake=self.wake)
+        self._stop = threading.Event()
+        self._wakes = {
+            (lane, number): threading.Event() for lane in threads for number in range(threads[lane])
+        }
+        self._threads: list[threading.Thread] = []
+        self._starting = threading.Lock()
+
+    def start(self) -> None:
+        """Start the threads; does nothing if they run already."""
+        with self._starting:
+            if self._threads:
+                return
+            for (lane, number), wake in self._wakes.items():
+                self._thread(f"{lane}-{number}", self._drain, lane, wake)
+            self._thread("sweep", self._sweep)
+
+    def wake(self) -> None:
+        """Something may be due. Returns at once."""
+        for wake in self._wakes.values():
+            wake.set()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Let each thread finish its row; what a thread can't finish in time returns by lease."""
+        self._stop.set()
+        self.wake()
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def _thread(self, name: str, target: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _drain(self, lane: str, wake: threading.Event) -> None:
+        step = STEPS[lane]
+        while not self._stop.is_set():
+            wake.clear()
+            try:
+                while not self._stop.is_set() and step(self._adapter):
+                    pass
+            except Exception as error:  # noqa: BLE001 - the database is away: the thread must live
+                log.error("lane failed", lane=lane, **failure(error))
+                self._stop.wait(POLL_SECONDS)
+            wake.wait(POLL_SECONDS)
+
+    def _sweep(self) -> None:
+        while not self._stop.wait(SWEEP_SECONDS):
+            try:
+                sweep(self._adapter)
+            except Exception as error:  # noqa: BLE001 - the database is away: the thread must live
+                log.error("sweep failed", **failure(error))

@@ -1,0 +1,237 @@
+"""How the FHIR server starts, refuses to start, and what it says to the person who waits."""
+
+import base64
+import os
+import select
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import psutil
+import pytest
+import requests
+
+from conformance import fhir_server
+from tests import servers
+
+pytestmark = pytest.mark.hapi
+
+
+def start_by_hand(tmp_path: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the jar with these settings only, as a hospital's service manager would."""
+    kept = {name: os.environ[name] for name in ("PATH", "JAVA_HOME") if name in os.environ}
+    return subprocess.run(
+        [fhir_server.java(), "-jar", str(fhir_server.build())],
+        env={**kept, "FHIR_DATA_DIR": str(tmp_path), "SERVER_PORT": "0", **settings},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({}, "FHIR_TOKEN is not set"),
+        ({"FHIR_TOKEN": "  "}, "FHIR_TOKEN is not set"),
+        (
+            {"FHIR_ANONYMOUS": "true", "SERVER_ADDRESS": "0.0.0.0"},
+            "FHIR_ANONYMOUS=true is allowed only on a loopback address",
+        ),
+    ],
+    ids=["no token", "blank token", "anonymous on every interface"],
+)
+def test_a_server_that_anyone_could_read_does_not_start_and_says_why(
+    tmp_path: Path, settings: dict[str, str], sentence: str
+) -> None:
+    ended = start_by_hand(tmp_path, **settings)
+    assert ended.returncode != 0
+    assert sentence in ended.stdout
+    assert "\tat " not in ended.stdout, "a stack trace instead of a sentence"
+
+
+@pytest.mark.parametrize("version", ["1.8.0_402", "11.0.22"])
+def test_an_old_java_is_named_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    old = tmp_path / "java"
+    old.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    with pytest.raises(fhir_server.FhirServerError, match="JDK 17 or newer"):
+        fhir_server.java()
+
+
+def test_no_java_is_named_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    with pytest.raises(fhir_server.FhirServerError, match="Java is not installed"):
+        fhir_server.java()
+
+
+def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib; from conformance import fhir_server;"
+        "folder = pathlib.Path(sys.argv[1]);"
+        "fhir_server.start(folder, log_file=folder / 'log', guide=None,"
+        " on_progress=lambda text: print(text, flush=True))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        assert any("Starting the FHIR server" in line for line in parent.stdout)
+        (java,) = psutil.Process(parent.pid).children()
+        parent.kill()
+    psutil.wait_procs([java], timeout=30)
+    assert not java.is_running()
+
+
+# A server on PostgreSQL whose guide cannot be had
+
+
+@contextmanager
+def loopback_port_to(unix_socket: str) -> Iterator[int]:
+    """A TCP port that leads to a Unix socket: PostgreSQL's wheel listens on the latter only, and
+    Java's driver knows the former only."""
+
+    class Relay(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.socket(socket.AF_UNIX) as database:
+                database.connect(unix_socket)
+                both = [self.request, database]
+                while True:
+                    for ready in select.select(both, [], [])[0]:
+                        if not (data := ready.recv(65536)):
+                            return
+                        both[1 - both.index(ready)].sendall(data)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Relay) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@dataclass(frozen=True)
+class Started:
+    server: fhir_server.FhirServer
+    said: list[str]
+
+    def call(self, method: str, path: str, body: object = None) -> requests.Response:
+        headers = {
+            "Authorization": f"Bearer {self.server.token}",
+            "Content-Type": "application/fhir+json",
+        }
+        url = f"{self.server.base_url}/{path}".rstrip("/")
+        return requests.request(method, url, headers=headers, json=body, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    folder = tmp_path_factory.mktemp("postgresql")
+    said: list[str] = []
+    with servers.postgres_server() as url:
+        unix_socket = f"{parse_qs(urlsplit(url).query)['host'][0]}/.s.PGSQL.5432"
+        with (
+            loopback_port_to(unix_socket) as port,
+            fhir_server.start(
+                folder / "unused",
+                log_file=folder / "log",
+                guide="/nowhere/ndhm.tgz",
+                database={
+                    "url": f"jdbc:postgresql://127.0.0.1:{port}/postgres",
+                    "username": "postgres",
+                    "password": "unused",
+                },
+                on_progress=said.append,
+            ) as server,
+        ):
+            yield Started(server, said)
+
+
+@pytest.mark.postgres
+def test_without_the_guide_the_server_starts_and_says_so_in_one_sentence(
+    on_postgresql: Started,
+) -> None:
+    (sentence,) = [said for said in on_postgresql.said if "guide" in said]
+    assert "/nowhere/ndhm.tgz" in sentence
+    assert "ABDM_IG_PACKAGE" in sentence
+    profiles = on_postgresql.call("GET", "StructureDefinition?_summary=count")
+    assert profiles.json()["total"] == 0
+
+
+@pytest.mark.postgres
+def test_records_on_postgresql_are_stored_found_and_erased(on_postgresql: Started) -> None:
+    scan = base64.b64encode(bytes(5_000_000)).decode()
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {"resource": resource, "request": {"method": "PUT", "url": f"{kind}/{resource['id']}"}}
+            for kind, resource in {
+                "Patient": {"resourceType": "Patient", "id": "p1", "gender": "female"},
+                "Binary": {"resourceType": "Binary", "id": "b1", "data": scan},
+                "MedicationRequest": {
+                    "resourceType": "MedicationRequest",
+                    "id": "m1",
+                    "status": "active",
+                    "intent": "order",
+                    "medicationCodeableConcept": {"text": "Metformin 500 mg"},
+                    "subject": {"reference": "Patient/p1"},
+                    "encounter": {"reference": "Encounter/not-yet"},
+                },
+            }.items()
+        ],
+    }
+    answer = on_postgresql.call("POST", "", bundle)
+    assert answer.status_code == 200, answer.text[:1000]
+    assert on_postgresql.call("GET", "Binary/b1").json()["data"] == scan
+    found = on_postgresql.call(
+        "GET", "Encounter?_id=not-yet&_revinclude=MedicationRequest:encounter"
+    )
+    assert {entry["resource"]["id"] for entry in found.json()["entry"]} == {"not-yet", "m1"}
+
+    # The prescription goes first: the database keeps a row that another still points at.
+    assert on_postgresql.call("DELETE", "MedicationRequest/m1").status_code == 200
+    assert on_postgresql.call("DELETE", "Patient/p1").status_code == 200
+    erase = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "expungeDeletedResources", "valueBoolean": True}],
+    }
+    answer = on_postgresql.call("POST", "Patient/p1/$expunge", erase)
+    assert answer.status_code == 200, answer.text
+    assert on_postgresql.call("GET", "Patient/p1/_history/1").status_code == 404
+
+
+@pytest.mark.postgres
+def test_what_a_refused_request_said_is_not_in_the_log(on_postgresql: Started) -> None:
+    refused = [
+        ("GET", "Patient?birthdate=CANARY-1", None),
+        ("GET", "Patient?no-such-parameter=CANARY-2", None),
+        ("PUT", "Patient/4711", {"resourceType": "Patient", "name": [{"text": "CANARY-3"}]}),
+        ("PUT", "Patient/c4", {"resourceType": "Patient", "id": "c4", "birthDate": "CANARY-4"}),
+        ("PUT", "Patient/c5", {"resourceType": "Observation", "id": "c5", "note": "CANARY-5"}),
+        ("POST", "Patient", "CANARY-6"),
+        ("POST", "", {"resourceType": "Bundle", "type": "CANARY-7"}),
+        ("POST", "Bundle/$validate", {"resourceType": "Bundle", "type": "CANARY-8"}),
+    ]
+    for method, path, body in refused:
+        answer = on_postgresql.call(method, path, body)
+        assert answer.status_code < 500, answer.text
+        assert answer.json()["resourceType"] == "OperationOutcome"
+    log = on_postgresql.server.log_file.read_text()
+    assert "CANARY" not in log, [line for line in log.splitlines() if "CANARY" in line]

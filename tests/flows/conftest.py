@@ -1,0 +1,31 @@
+"""One hospital of its own for each test, over the run's one FHIR server."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import rig
+from tests.flows.harness import Site, outside
+
+
+@pytest.fixture
+def site(tmp_path: Path, hapi: Any) -> Iterator[Site]:
+    """An adapter that serves one new facility, real HAPI behind it, a recording outside."""
+    hfr_id = f"IN{uuid.uuid4().int % 10**10:010d}"
+    with outside() as recorded:
+        clock = rig.FrozenClock()
+        adapter = rig.adapter_over(
+            rig.sqlite_url(tmp_path),
+            clock,
+            abdm_facilities=f"{hfr_id}={hfr_id}_1",
+            abdm_url=recorded.url,
+            otp_url=f"{recorded.url}/otp",
+            fhir_base_url=hapi.base_url,
+            fhir_token=hapi.token,
+            allow_local_push=True,
+        )
+        yield Site(adapter, clock, recorded, hfr_id, f"{hfr_id}_1")
+        adapter.db.close()

@@ -1,0 +1,77 @@
+"""Settings: read once, every wrong value named together, secrets never shown."""
+
+import pytest
+
+from adapter.config import ConfigError, ServedFacility, load_config
+
+GOOD = {
+    "abdm_client_id": "SBXID_1",
+    "abdm_client_secret": "canary-secret",
+    "abdm_facilities": "IN1,IN2=IN2_1",
+    "seal_keys": "a" * 44,
+}
+
+
+def config(**changes: object):  # type: ignore[no-untyped-def]
+    return load_config(_env_file=None, **{**GOOD, **changes})
+
+
+def test_defaults_are_the_specifications() -> None:
+    settings = config()
+    assert settings.abdm_url == "https://dev.abdm.gov.in"
+    assert settings.abdm_facility_url == "https://apihspsbx.abdm.gov.in/v4/int"
+    assert settings.abha_url == "https://abhasbx.abdm.gov.in"
+    assert settings.x_cm_id == "sbx"
+    assert settings.abdm_api_version == "v3"
+
+
+def test_hip_service_id_may_differ_from_the_hfr_id() -> None:
+    assert config().abdm_facilities == (
+        ServedFacility("IN1", "IN1"),
+        ServedFacility("IN2", "IN2_1"),
+    )
+
+
+def test_every_missing_setting_is_named_at_once() -> None:
+    with pytest.raises(ConfigError) as failed:
+        load_config(_env_file=None)
+    text = "\n".join(failed.value.problems)
+    for name in ("ABDM_CLIENT_ID", "ABDM_CLIENT_SECRET", "ABDM_FACILITIES", "SEAL_KEYS"):
+        assert name in text
+
+
+def test_without_abdm_nothing_of_abdm_is_needed() -> None:
+    assert load_config(_env_file=None, enable_abdm=False).enable_abdm is False
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("port", "99999", "PORT"),
+        ("abdm_url", "dev.abdm.gov.in", "ABDM_URL"),
+        ("hims_api_keys", "short", "HIMS_API_KEYS"),
+        ("abdm_facilities", "IN1,IN1", "ABDM_FACILITIES"),
+        ("abdm_api_version", "v9", "ABDM_API_VERSION"),
+        ("callback_token_claims", "iss", "CALLBACK_TOKEN_CLAIMS"),
+    ],
+)
+def test_wrong_value_is_named_by_its_setting(name: str, value: str, word: str) -> None:
+    with pytest.raises(ConfigError) as failed:
+        config(**{name: value})
+    assert [problem for problem in failed.value.problems if problem.startswith(word)]
+    assert "canary-secret" not in str(failed.value)
+
+
+def test_redis_needs_postgresql() -> None:
+    with pytest.raises(ConfigError, match="PostgreSQL"):
+        config(redis_url="redis://127.0.0.1/0")
+
+
+def test_api_key_may_be_limited_to_facilities() -> None:
+    keys = config(hims_api_keys="a" * 16 + "," + "b" * 16 + ":IN1+IN2").hims_api_keys
+    assert keys[0].facilities is None
+    assert keys[1].facilities == {"IN1", "IN2"}
+
+
+def test_secrets_do_not_show_in_repr() -> None:
+    assert "canary-secret" not in repr(config())
