@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -47,11 +47,19 @@ def _items(value: Any) -> list[Any]:
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
+def _is_sqlite(database_url: SecretStr) -> bool:
+    return database_url.get_secret_value().startswith("sqlite")
+
+
 class Config(BaseSettings):
     """Settings by environment variable (upper case) or `.env` file; see README, "Settings"."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        validate_default=True,
     )
 
     # The specification's own names and defaults.
@@ -145,34 +153,29 @@ class Config(BaseSettings):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
 
-    @model_validator(mode="after")
-    def _needed_together(self) -> Config:
-        problems = []
-        if self.enable_abdm:
-            needed = {
-                "ABDM_CLIENT_ID": self.abdm_client_id,
-                "ABDM_CLIENT_SECRET": self.abdm_client_secret.get_secret_value(),
-                "ABDM_FACILITIES": self.abdm_facilities,
-                "SEAL_KEYS": self.seal_keys,
-            }
-            problems += [
-                f"{name} is not set; ENABLE_ABDM=true needs it"
-                for name, given in needed.items()
-                if not given
-            ]
-        if self.redis_url.get_secret_value() and self.sqlite:
-            problems.append(
-                "REDIS_URL means several processes, which SQLite cannot serve: "
+    @field_validator("abdm_client_id", "abdm_client_secret", "seal_keys", "abdm_facilities")
+    @classmethod
+    def _needed(cls, value: Any, info: ValidationInfo) -> Any:
+        given = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if info.data.get("enable_abdm", True) and not given:
+            raise ValueError("is not set; ENABLE_ABDM=true needs it")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_needs_postgresql(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        database = info.data.get("database_url")
+        if value.get_secret_value() and database and _is_sqlite(database):
+            raise ValueError(
+                "means several processes, which SQLite cannot serve: "
                 "set DATABASE_URL to a PostgreSQL database"
             )
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+        return value
 
     @property
     def sqlite(self) -> bool:
         """Whether the adapter's own tables live in SQLite (one process only)."""
-        return self.database_url.get_secret_value().startswith("sqlite")
+        return _is_sqlite(self.database_url)
 
 
 def load_config(**overrides: Any) -> Config:
@@ -185,7 +188,7 @@ def load_config(**overrides: Any) -> Config:
     except ValidationError as error:
         problems = []
         for item in error.errors(include_input=False, include_url=False, include_context=False):
-            name = str(item["loc"][0]).upper() if item["loc"] else ""
+            name = str(item["loc"][0]).upper()
             text = item["msg"].removeprefix("Value error, ")
-            problems += [f"{name}: {text}"] if name else text.split("; ")
+            problems.append(f"{name}: {text}")
         raise ConfigError(problems) from None

@@ -7,13 +7,14 @@ with a frozen clock and its own stores.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from adapter.config import Config
 from adapter.crypto.sealing import Sealer
 from adapter.stores.db import Database
 from adapter.stores.fhir_store import FhirStore
+from adapter.turns import Turns
 from adapter.upstream.gateway import Gateway
 from adapter.upstream.otp import OtpSender
 from adapter.upstream.push import PushClient
@@ -39,6 +40,7 @@ class Adapter:
     otp: OtpSender
     sealer: Sealer
     wake: Callable[[], None]
+    turns: Turns = field(default_factory=Turns)
 
 
 def build(

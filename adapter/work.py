@@ -7,8 +7,10 @@ Three lanes, each drained row by row: `inbox` (callbacks), `outbox` (what leaves
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -96,8 +98,11 @@ class EmbeddedWorker:
     def __init__(self, adapter: Adapter, threads: Mapping[str, int] = THREADS) -> None:
         self._adapter = replace(adapter, wake=self.wake)
         self._stop = threading.Event()
-        self._wakes = {
-            (lane, number): threading.Event() for lane in threads for number in range(threads[lane])
+        self._numbers = threads
+        # A ring wakes one thread of the lane and not all; with every thread at work, rings beyond
+        # their number add nothing. (All of them looking after each row cost more than the work.)
+        self._bells: Mapping[str, queue.Queue[None]] = {
+            lane: queue.Queue(number) for lane, number in threads.items()
         }
         self._threads: list[threading.Thread] = []
         self._starting = threading.Lock()
@@ -107,19 +112,23 @@ class EmbeddedWorker:
         with self._starting:
             if self._threads:
                 return
-            for (lane, number), wake in self._wakes.items():
-                self._thread(f"{lane}-{number}", self._drain, lane, wake)
+            for lane, bell in self._bells.items():
+                for number in range(self._numbers[lane]):
+                    self._thread(f"{lane}-{number}", self._drain, lane, bell)
             self._thread("sweep", self._sweep)
 
     def wake(self) -> None:
         """Something may be due. Returns at once."""
-        for wake in self._wakes.values():
-            wake.set()
+        for bell in self._bells.values():
+            with suppress(queue.Full):
+                bell.put_nowait(None)
 
     def stop(self, timeout: float = 10.0) -> None:
         """Let each thread finish its row; what a thread can't finish in time returns by lease."""
         self._stop.set()
-        self.wake()
+        for number in self._numbers.values():
+            for _ in range(number):
+                self.wake()
         for thread in self._threads:
             thread.join(timeout)
 
@@ -128,17 +137,18 @@ class EmbeddedWorker:
         self._threads.append(thread)
         thread.start()
 
-    def _drain(self, lane: str, wake: threading.Event) -> None:
+    def _drain(self, lane: str, bell: queue.Queue[None]) -> None:
         step = STEPS[lane]
         while not self._stop.is_set():
-            wake.clear()
             try:
+                self._adapter.turns.wait()
                 while not self._stop.is_set() and step(self._adapter):
-                    pass
+                    self._adapter.turns.wait()
             except Exception as error:  # noqa: BLE001 - the database is away: the thread must live
                 log.error("lane failed", lane=lane, **failure(error))
                 self._stop.wait(POLL_SECONDS)
-            wake.wait(POLL_SECONDS)
+            with suppress(queue.Empty):
+                bell.get(timeout=POLL_SECONDS)
 
     def _sweep(self) -> None:
         while not self._stop.wait(SWEEP_SECONDS):

@@ -33,7 +33,7 @@ Progress = Callable[[str], None]
 
 SOURCE = Path(__file__).resolve().parents[1] / "fhir-server"
 JAR = SOURCE / "target" / "fhir-server.jar"
-DEFAULT_HEAP = "1g"
+DEFAULT_HEAP = "2g"
 MINIMUM_JAVA = 17
 _LAST_LINES = 15
 # A line of the server's log that is meant for the person who waits: `<time> INFO  fhir-server: …`.

@@ -1,10 +1,13 @@
 """The one real FHIR server of a test run."""
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+import requests
 
 from conformance import fhir_server
 
@@ -17,6 +20,32 @@ class Hapi:
     token: str
 
 
+class Client:
+    """Plain HTTP against the server under test, so that no FHIR library can hide what it does."""
+
+    def __init__(self, hapi: Hapi) -> None:
+        self.base_url = hapi.base_url
+        self.session = requests.Session()
+        self.session.headers.update(
+            {"Authorization": f"Bearer {hapi.token}", "Content-Type": "application/fhir+json"}
+        )
+
+    def call(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
+        """One call on a path below the base URL, or on a full URL the server gave out."""
+        url = path if path.startswith("http") else f"{self.base_url}/{path}".rstrip("/")
+        data = json.dumps(body) if body is not None else None
+        return self.session.request(method, url, data=data, timeout=120, **options)
+
+    def put(self, resource: dict[str, Any]) -> requests.Response:
+        return self.call("PUT", f"{resource['resourceType']}/{resource['id']}", resource)
+
+    def get(self, path: str, **options: Any) -> dict[str, Any]:
+        answer = self.call("GET", path, **options)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+
 @pytest.fixture(scope="session")
 def hapi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hapi]:
     """`FHIR_BASE_URL` and `FHIR_TOKEN` where set, else a server built and started for this run."""
@@ -26,3 +55,9 @@ def hapi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hapi]:
     folder = tmp_path_factory.mktemp("fhir-server")
     with fhir_server.start(folder / "data", log_file=folder / "fhir-server.log") as server:
         yield Hapi(server.base_url, server.token)
+
+
+@pytest.fixture(scope="session")
+def fhir(hapi: Hapi) -> Client:
+    """Plain HTTP to the FHIR server of this run."""
+    return Client(hapi)

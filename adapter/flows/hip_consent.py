@@ -22,7 +22,7 @@ from adapter.protocol.messages import HipConsentOnNotifyRequest as Acknowledgeme
 from adapter.rules import consent_resource
 from adapter.rules.states import ConsentState, TransferState
 from adapter.runtime import Adapter
-from adapter.stores import audit, outbox, transfers
+from adapter.stores import audit, consent_ends, outbox, transfers
 from adapter.stores.db import Tx
 from adapter.stores.transfers import Transfer
 
@@ -48,14 +48,14 @@ def _grant(
     adapter: Adapter, envelope: Envelope, message: HipConsentNotify, artefact: ConsentArtefact
 ) -> Commit:
     with adapter.db.reading() as tx:
-        ended = transfers.ended_state(tx, message.consent_id)
+        ended = consent_ends.ended_state(tx, message.consent_id)
     if ended is not None:
         # Terminal states never reopen: the late grant only leaves its trace in the audit trail.
         return _end(adapter, envelope, message.consent_id, ended, ignored="GRANTED")
     adapter.fhir.put(consent_resource.granted(artefact, message.signature, envelope.hip_id))
 
     def commit(tx: Tx) -> None:
-        if transfers.ended_state(tx, message.consent_id) is not None:
+        if consent_ends.ended_state(tx, message.consent_id) is not None:
             raise RetryLater("The consent ended while its grant was being stored.")
         outbox.queue_audit(
             tx,
@@ -82,8 +82,8 @@ def _end(
 ) -> Commit:
     now = adapter.clock()
     with adapter.db.transaction() as tx:
-        transfers.mark_ended(tx, adapter, artefact_id, state, now)
-        ended = transfers.ended_state(tx, artefact_id) or state
+        consent_ends.mark_ended(tx, adapter, artefact_id, state, now)
+        ended = consent_ends.ended_state(tx, artefact_id) or state
         for transfer_id in transfers.open_under(tx, artefact_id):
             cancel(adapter, tx, transfer_id, ended)
     adapter.fhir.put(consent_resource.ended(artefact_id, ended, envelope.hip_id, now))

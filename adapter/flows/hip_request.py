@@ -32,7 +32,7 @@ from adapter.rules import care_contexts, consent_resource
 from adapter.rules.consent import ConsentFacts, may_serve
 from adapter.rules.states import ConsentState, TransferState
 from adapter.runtime import Adapter
-from adapter.stores import facilities, links, outbox, transfers
+from adapter.stores import consent_ends, facilities, links, outbox, transfers
 from adapter.stores.db import Tx
 from adapter.stores.transfers import Request, Transfer
 from adapter.upstream.push import host_of
@@ -163,7 +163,7 @@ def _consent(adapter: Adapter, artefact_id: str, *, waited: timedelta) -> Consen
 
 
 def _not_ended(tx: Tx, artefact_id: str) -> None:
-    ended = transfers.ended_state(tx, artefact_id)
+    ended = consent_ends.ended_state(tx, artefact_id)
     if ended is not None:
         raise _ENDED[ended]("The consent has ended; a new one is needed.")
 

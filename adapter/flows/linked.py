@@ -45,5 +45,6 @@ def mark_linked(adapter: Adapter, tx: Tx, rows: Sequence[ContextLink]) -> None:
             hip_id=fresh[0].hip_id,
             patient_id=fresh[0].patient_id,
             references=references,
+            user=fresh[0].requester,
         ),
     )

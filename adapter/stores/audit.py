@@ -56,11 +56,19 @@ _PERSON, _OBJECT, _OTHER = ("1", "Person"), ("2", "System Object"), ("4", "Other
 
 
 def linked(
-    adapter: Adapter, *, hip_id: str, patient_id: str, references: Iterable[str]
+    adapter: Adapter,
+    *,
+    hip_id: str,
+    patient_id: str,
+    references: Iterable[str],
+    user: str | None = None,
 ) -> Resource:
-    """Care contexts of a patient were linked: ABDM now knows that they exist."""
+    """Care contexts of a patient were linked: ABDM now knows that they exist.
+
+    `user`: who asked for it at the hospital, or "patient".
+    """
     entities = [_patient(patient_id), *map(_care_context, references)]
-    return _event(adapter, LINKED, entities, hip_id=hip_id)
+    return _event(adapter, LINKED, entities, hip_id=hip_id, user=user)
 
 
 def disclosed(
@@ -123,14 +131,19 @@ def _event(
     *,
     hip_id: str | None,
     requester: str | None = None,
+    user: str | None = None,
     failure: str | None = None,
 ) -> Resource:
     """An R4 AuditEvent without id (http://hl7.org/fhir/R4/auditevent.html).
 
-    The adapter acts under ABDM_USERNAME; `requester`, if another asked for it, is the service id.
+    The adapter acts under ABDM_USERNAME; `requester`, if another party asked for it, is its service
+    id, `user` the person here who did.
     """
     own = _identifier(ADAPTER, adapter.config.abdm_username)
-    agents: list[Resource] = [{"who": own, "requestor": requester is None}]
+    asked = requester is not None or user is not None
+    agents: list[Resource] = [{"who": own, "requestor": not asked}]
+    if user is not None:
+        agents.append({"who": _identifier(ADAPTER, user), "requestor": True})
     if requester is not None:
         agents.append({"who": _identifier(SERVICE_ID, requester), "requestor": True})
     observer = _identifier(SERVICE_ID, hip_id) if hip_id else own

@@ -268,6 +268,7 @@ class Database:
             self.url, pool_pre_ping=not self.sqlite, hide_parameters=True
         )
         self._writer = threading.RLock()
+        self._writing: Connection | None = None
         if self.sqlite:
             event.listen(self.engine, "connect", _sqlite_connect)
             event.listen(self.engine, "begin", _sqlite_begin)
@@ -279,10 +280,20 @@ class Database:
             with self.engine.begin() as tx:
                 yield tx
             return
-        with self._writer, self.engine.connect() as connection:
-            connection.execution_options(immediate=True)
-            with connection.begin():
-                yield connection
+        with self._writer:
+            # Always the same connection: another one would first have to read again what this one
+            # has just written, and its statements are compiled already.
+            connection = self._writing
+            if connection is None:
+                connection = self.engine.connect().execution_options(immediate=True)
+            self._writing = None
+            try:
+                with connection.begin():
+                    yield connection
+            except BaseException:
+                connection.close()
+                raise
+            self._writing = connection
 
     @contextmanager
     def reading(self) -> Iterator[Tx]:
@@ -297,6 +308,10 @@ class Database:
 
     def close(self) -> None:
         """Release the connections."""
+        with self._writer:
+            if self._writing is not None:
+                self._writing.close()
+                self._writing = None
         self.engine.dispose()
 
 
@@ -304,7 +319,8 @@ class Database:
 def _insert_new(table: sa.Table, sqlite: bool) -> sa.Executable:
     # Built once: building it anew costs as much as running it, and each callback runs it.
     insert = sqlite_insert if sqlite else postgresql_insert
-    return insert(table).on_conflict_do_nothing()
+    # Without the option SQLAlchemy reports -1 for an INSERT on PostgreSQL.
+    return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:

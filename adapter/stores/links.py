@@ -20,26 +20,9 @@ from adapter.protocol.messages import GenerateLinkTokenRequest
 from adapter.rules import states
 from adapter.rules.states import CareContextLinkState, LinkTokenState
 from adapter.stores.db import Tx, care_context_link, link_token
-from adapter.stores.link_sessions import lapse_sessions
 
 if TYPE_CHECKING:
     from adapter.runtime import Adapter
-
-__all__ = [
-    "ContextLink",
-    "LinkToken",
-    "contexts_of",
-    "in_batch",
-    "lapse_sessions",
-    "linked_pairs",
-    "move",
-    "patients_of",
-    "put_contexts",
-    "put_token",
-    "token_by_id",
-    "token_of",
-    "waiting",
-]
 
 #: SQLite takes at most 32766 parameters in a statement; long lists are asked for in parts.
 _PART = 500

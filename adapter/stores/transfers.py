@@ -17,11 +17,10 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from adapter.rules import states
-from adapter.rules.states import ConsentState, PageState, TransferContextState, TransferState
+from adapter.rules.states import PageState, TransferContextState, TransferState
 from adapter.stores.db import (
     Database,
     Tx,
-    ended_consent,
     inbox,
     page,
     page_chunk,
@@ -260,15 +259,17 @@ def add_pages(tx: Tx, pages: Sequence[tuple[Page, str]]) -> None:
     if not pages:
         return
     tx.execute(sa.insert(page), [_columns(row) for row, _ in pages])
+    waiting: list[dict[str, Any]] = []
     for row, content in pages:
-        data = content.encode("ascii")
-        tx.execute(
-            sa.insert(page_chunk),
-            [
-                {"page_id": row.id, "n": n, "data": data[start : start + CHUNK]}
-                for n, start in enumerate(range(0, len(data), CHUNK))
-            ],
-        )
+        for n, start in enumerate(range(0, len(content), CHUNK)):
+            data = content[start : start + CHUNK].encode("ascii")
+            waiting.append({"page_id": row.id, "n": n, "data": data})
+            # Many small pages go in one statement, a large one in several.
+            if len(data) == CHUNK:
+                tx.execute(sa.insert(page_chunk), waiting)
+                waiting = []
+    if waiting:
+        tx.execute(sa.insert(page_chunk), waiting)
 
 
 def pages(tx: Tx, transfer_id: str) -> list[Page]:
@@ -366,20 +367,3 @@ def received_at(tx: Tx, message: str, request_id: str) -> datetime | None:
             inbox.c.message == message, inbox.c.request_id == request_id
         )
     )
-
-
-def mark_ended(
-    tx: Tx, adapter: Adapter, artefact_id: str, state: ConsentState, now: datetime
-) -> None:
-    """Remember that an artefact ended. Never undone; the first word about it stays."""
-    adapter.db.insert_new(
-        tx, ended_consent, {"artefact_id": artefact_id, "state": state, "ended_at": now}
-    )
-
-
-def ended_state(tx: Tx, artefact_id: str) -> ConsentState | None:
-    """How an artefact ended, if we were told so; readable while FHIR is down."""
-    found = tx.scalar(
-        sa.select(ended_consent.c.state).where(ended_consent.c.artefact_id == artefact_id)
-    )
-    return ConsentState(found) if found else None

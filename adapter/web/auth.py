@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
+from time import monotonic
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -33,6 +34,9 @@ CLOCK_LEEWAY = timedelta(seconds=30)
 #: which every client shares; the authorised party is the client, so it tells the gateway apart.
 LEARNED_CLAIMS = ("iss", "azp")
 
+#: While no claims are pinned, another process may pin them: how often that is looked up.
+LOOK_SECONDS = 1.0
+
 LONGEST_NAME = 255
 
 
@@ -50,6 +54,7 @@ class GatewayAuth:
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
         self._pinned: Mapping[str, str] | None = adapter.config.callback_token_claims or None
+        self._looked_at = 0.0
 
     def verify(self, authorization: str | None) -> Sender:
         """The sender of a callback, by its Authorization header.
@@ -66,9 +71,11 @@ class GatewayAuth:
 
     def pinned_claims(self) -> Mapping[str, str] | None:
         """The claims that a callback must carry, None while none are pinned."""
-        if self._pinned is None:
+        if self._pinned is None and monotonic() - self._looked_at >= LOOK_SECONDS:
+            looked_at = monotonic()
             with self._adapter.db.reading() as tx:
                 self._pinned = callback_sender.pinned(tx)
+            self._looked_at = looked_at
         return self._pinned
 
     def learn(self, tx: Tx, sender: Sender, response_to: str | None) -> None:
@@ -85,6 +92,7 @@ class GatewayAuth:
         }
         # Not kept in memory here: the transaction may still fail. The next call reads it.
         if learned and callback_sender.pin(self._adapter.db, tx, learned, response_to):
+            self._looked_at = 0.0
             log.info("callback sender pinned", claims=sorted(learned))
 
     def _signed_claims(self, token: str) -> Mapping[str, Any]:

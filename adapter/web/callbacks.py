@@ -21,6 +21,8 @@ from adapter.protocol.errors import DependencyUnavailable, Unauthenticated
 from adapter.protocol.routes import Inbound
 from adapter.runtime import Adapter
 from adapter.stores import inbox
+from adapter.stores.db import Tx
+from adapter.stores.together import Together
 from adapter.web.auth import GatewayAuth
 
 ACCEPTED = 202
@@ -29,22 +31,26 @@ ACCEPTED = 202
 def blueprint(adapter: Adapter, auth: GatewayAuth) -> Blueprint:
     """A route for every inbound row of every dialect."""
     made = Blueprint("callbacks", __name__)
+    together = Together(adapter.db)
     for dialect in routes.DIALECTS:
         for row in routes.inbound(dialect):
             name = f"{dialect}_{row.message.__name__}"
-            made.add_url_rule(row.path, name, _view(adapter, auth, dialect, row), methods=["POST"])
+            made.add_url_rule(
+                row.path, name, _view(adapter, auth, together, dialect, row), methods=["POST"]
+            )
     return made
 
 
 def _view(
-    adapter: Adapter, auth: GatewayAuth, dialect: str, row: Inbound
+    adapter: Adapter, auth: GatewayAuth, together: Together, dialect: str, row: Inbound
 ) -> Callable[[], Response]:
     name = row.message.__name__
 
     def receive() -> Response:
         started = perf_counter()
         try:
-            outcome = _receive(adapter, auth, dialect, row)
+            with adapter.turns.answering():
+                outcome = _receive(adapter, auth, together, dialect, row)
         except Exception as error:
             metrics.CALLBACKS.labels(name, type(error).__name__).inc()
             raise
@@ -57,7 +63,9 @@ def _view(
     return receive
 
 
-def _receive(adapter: Adapter, auth: GatewayAuth, dialect: str, row: Inbound) -> str:
+def _receive(
+    adapter: Adapter, auth: GatewayAuth, together: Together, dialect: str, row: Inbound
+) -> str:
     limit = adapter.config.max_callback_bytes
     request.max_content_length = limit
     if (request.content_length or 0) > limit:
@@ -68,24 +76,27 @@ def _receive(adapter: Adapter, auth: GatewayAuth, dialect: str, row: Inbound) ->
     body = request.get_data(cache=False)
     name = row.message.__name__
     envelope, _ = routes.decode(dialect, name, dict(request.headers), body)
+
+    def write(tx: Tx) -> str:
+        if sender.late and inbox.seen(tx, name, envelope.request_id):
+            # The leeway on expiry is for a delivery we refused, never for a replay.
+            raise Unauthenticated
+        auth.learn(tx, sender, envelope.response_to)
+        return inbox.store(
+            tx,
+            adapter,
+            message=name,
+            dialect=dialect,
+            request_id=envelope.request_id,
+            hip_id=envelope.hip_id,
+            hiu_id=envelope.hiu_id,
+            sent_at=envelope.timestamp,
+            body=body,
+            patience=flows.HANDLERS[row.message].patience,
+        )
+
     try:
-        with adapter.db.transaction() as tx:
-            if sender.late and inbox.seen(tx, name, envelope.request_id):
-                # The leeway on expiry is for a delivery we refused, never for a replay.
-                raise Unauthenticated
-            auth.learn(tx, sender, envelope.response_to)
-            return inbox.store(
-                tx,
-                adapter,
-                message=name,
-                dialect=dialect,
-                request_id=envelope.request_id,
-                hip_id=envelope.hip_id,
-                hiu_id=envelope.hiu_id,
-                sent_at=envelope.timestamp,
-                body=body,
-                patience=flows.HANDLERS[row.message].patience,
-            )
+        return together.write(write)
     except OperationalError:
         raise DependencyUnavailable(
             "The adapter's database does not answer; send this again later."

@@ -112,12 +112,12 @@ def report(title: str, rows: Sequence[Row], *, as_json: bool) -> None:
         if row.not_run:
             table.add_row(row.name, "", row.against, "", "", f"not run: {row.not_run}")
             continue
-        verdict = {None: "", True: "met", False: "MISSED"}[row.met]
+        verdict = {None: "", True: "met", False: "not met"}[row.met]
         table.add_row(
             row.name,
             f"{row.ours:,.3f} {row.unit}",
-            f"{row.against}: {row.floor:,.3f} {row.unit}",
-            _ratio(row.ratio or 0),
+            "" if row.floor is None else f"{row.against}: {row.floor:,.3f} {row.unit}",
+            "" if row.ratio is None else _ratio(row.ratio),
             "" if row.aim is None else f"{row.aim:g}×",
             verdict,
         )

@@ -2,59 +2,23 @@
 
 import base64
 import http.server
-import json
 import queue
-import tarfile
 import threading
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from conformance import ig
-from tests.hapi_fixture import Hapi
+from tests.hapi_fixture import Client, Hapi
 
 pytestmark = pytest.mark.hapi
 
 NO_CACHE = {"Cache-Control": "no-cache"}
 TAGS = "https://abdm-adapter.test/tags"
-PROFILES = "https://nrces.in/ndhm/fhir/r4/StructureDefinition"
 PLACEHOLDER = "http://hapifhir.io/fhir/StructureDefinition/resource-placeholder"
-
-
-class Client:
-    """Plain HTTP against the server under test, so that no FHIR library can hide what it does."""
-
-    def __init__(self, hapi: Hapi) -> None:
-        self.base_url = hapi.base_url
-        self.session = requests.Session()
-        self.session.headers.update(
-            {"Authorization": f"Bearer {hapi.token}", "Content-Type": "application/fhir+json"}
-        )
-
-    def call(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
-        """One call on a path below the base URL, or on a full URL the server gave out."""
-        url = path if path.startswith("http") else f"{self.base_url}/{path}".rstrip("/")
-        data = json.dumps(body) if body is not None else None
-        return self.session.request(method, url, data=data, timeout=120, **options)
-
-    def put(self, resource: dict[str, Any]) -> requests.Response:
-        return self.call("PUT", f"{resource['resourceType']}/{resource['id']}", resource)
-
-    def get(self, path: str, **options: Any) -> dict[str, Any]:
-        answer = self.call("GET", path, **options)
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
-
-
-@pytest.fixture(scope="module")
-def client(hapi: Hapi) -> Client:
-    return Client(hapi)
 
 
 def new_id(prefix: str) -> str:
@@ -153,82 +117,82 @@ def test_nothing_but_the_fhir_api_and_health_is_served(hapi: Hapi, path: str) ->
     assert requests.get(f"{root}{path}", timeout=30).status_code == 404
 
 
-def test_no_foreign_web_page_may_read_records(client: Client) -> None:
-    answer = client.call("GET", "Patient?_count=1", headers={"Origin": "https://evil.example"})
+def test_no_foreign_web_page_may_read_records(fhir: Client) -> None:
+    answer = fhir.call("GET", "Patient?_count=1", headers={"Origin": "https://evil.example"})
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 # Ids and writes
 
 
-def test_the_same_put_on_a_derived_id_changes_nothing(client: Client) -> None:
+def test_the_same_put_on_a_derived_id_changes_nothing(fhir: Client) -> None:
     resource = patient(name=[{"text": "Asha Verma"}])
-    assert client.put(resource).status_code == 201
-    second = client.put(resource)
+    assert fhir.put(resource).status_code == 201
+    second = fhir.put(resource)
     assert second.status_code == 200
     assert second.json()["meta"]["versionId"] == "1"
 
 
-def test_a_purely_numeric_id_is_refused(client: Client) -> None:
-    answer = client.put({"resourceType": "Patient", "id": "4711"})
+def test_a_purely_numeric_id_is_refused(fhir: Client) -> None:
+    answer = fhir.put({"resourceType": "Patient", "id": "4711"})
     assert answer.status_code == 400
     assert answer.json()["resourceType"] == "OperationOutcome"
 
 
-def test_a_search_sees_a_write_at_once_although_it_ran_just_before(client: Client) -> None:
+def test_a_search_sees_a_write_at_once_although_it_ran_just_before(fhir: Client) -> None:
     value = new_id("mrn")
     query = f"Patient?identifier=https://hospital.test|{value}"
-    assert client.get(query, headers=NO_CACHE).get("entry") is None
-    client.put(patient(identifier=[{"system": "https://hospital.test", "value": value}]))
-    assert len(client.get(query, headers=NO_CACHE)["entry"]) == 1
+    assert fhir.get(query, headers=NO_CACHE).get("entry") is None
+    fhir.put(patient(identifier=[{"system": "https://hospital.test", "value": value}]))
+    assert len(fhir.get(query, headers=NO_CACHE)["entry"]) == 1
 
 
-def test_a_tag_added_by_meta_add_survives_an_update_that_lacks_it(client: Client) -> None:
+def test_a_tag_added_by_meta_add_survives_an_update_that_lacks_it(fhir: Client) -> None:
     resource = patient(meta={"tag": [{"system": TAGS, "code": "own"}]})
-    client.put(resource)
+    fhir.put(resource)
     added = {"name": "meta", "valueMeta": {"tag": [{"system": TAGS, "code": "linked"}]}}
-    answer = client.call(
+    answer = fhir.call(
         "POST",
         f"Patient/{resource['id']}/$meta-add",
         {"resourceType": "Parameters", "parameter": [added]},
     )
     assert answer.status_code == 200, answer.text
-    client.put({"resourceType": "Patient", "id": resource["id"], "gender": "female"})
-    stored = client.get(f"Patient/{resource['id']}")
+    fhir.put({"resourceType": "Patient", "id": resource["id"], "gender": "female"})
+    stored = fhir.get(f"Patient/{resource['id']}")
     assert stored["gender"] == "female"
     assert {tag["code"] for tag in stored["meta"]["tag"]} == {"own", "linked"}
-    found = client.get(f"Patient?_tag={TAGS}|linked&_id={resource['id']}", headers=NO_CACHE)
+    found = fhir.get(f"Patient?_tag={TAGS}|linked&_id={resource['id']}", headers=NO_CACHE)
     assert len(found["entry"]) == 1
 
 
-def test_meta_source_is_kept_as_given_without_a_request_id(client: Client) -> None:
+def test_meta_source_is_kept_as_given_without_a_request_id(fhir: Client) -> None:
     source = "https://facility.abdm.gov.in/IN2710000001"
     resource = patient(meta={"source": source})
-    client.put(resource)
-    assert client.get(f"Patient/{resource['id']}")["meta"]["source"] == source
-    found = client.get(f"Patient?_source={source}&_id={resource['id']}", headers=NO_CACHE)
+    fhir.put(resource)
+    assert fhir.get(f"Patient/{resource['id']}")["meta"]["source"] == source
+    found = fhir.get(f"Patient?_source={source}&_id={resource['id']}", headers=NO_CACHE)
     assert len(found["entry"]) == 1
 
 
-def test_a_refused_entry_leaves_nothing_of_its_transaction(client: Client) -> None:
+def test_a_refused_entry_leaves_nothing_of_its_transaction(fhir: Client) -> None:
     good = patient()
     bad = {"resourceType": "Patient", "id": "4711"}
-    assert client.call("POST", "", transaction(good, bad)).status_code == 400
-    assert client.call("GET", f"Patient/{good['id']}").status_code == 404
+    assert fhir.call("POST", "", transaction(good, bad)).status_code == 400
+    assert fhir.call("GET", f"Patient/{good['id']}").status_code == 404
 
 
 @pytest.mark.parametrize("megabytes", [12, 20], ids=lambda size: f"{size} MB")
 def test_a_transaction_with_a_large_scan_is_stored_and_read_back(
-    client: Client, megabytes: int
+    fhir: Client, megabytes: int
 ) -> None:
     content = base64.b64encode(bytes(range(256)) * (megabytes * 4096)).decode()
     scan = {"resourceType": "Binary", "id": new_id("bin"), "contentType": "application/pdf"}
-    answer = client.call("POST", "", transaction({**scan, "data": content}))
+    answer = fhir.call("POST", "", transaction({**scan, "data": content}))
     assert answer.status_code == 200, answer.text[:500]
-    assert client.get(f"Binary/{scan['id']}")["data"] == content
+    assert fhir.get(f"Binary/{scan['id']}")["data"] == content
 
 
-def test_a_document_bundle_is_stored_with_its_references_untouched(client: Client) -> None:
+def test_a_document_bundle_is_stored_with_its_references_untouched(fhir: Client) -> None:
     author, composition = f"urn:uuid:{uuid.uuid4()}", f"urn:uuid:{uuid.uuid4()}"
     document = {
         "resourceType": "Bundle",
@@ -251,24 +215,24 @@ def test_a_document_bundle_is_stored_with_its_references_untouched(client: Clien
             {"fullUrl": author, "resource": {"resourceType": "Practitioner"}},
         ],
     }
-    assert client.put(document).status_code == 201
-    stored = client.get(f"Bundle/{document['id']}")
+    assert fhir.put(document).status_code == 201
+    stored = fhir.get(f"Bundle/{document['id']}")
     assert stored["entry"] == document["entry"]
 
 
 # References
 
 
-def test_a_prescription_may_come_before_its_visit_and_is_found_with_it(client: Client) -> None:
+def test_a_prescription_may_come_before_its_visit_and_is_found_with_it(fhir: Client) -> None:
     person, visit = patient(), new_id("enc")
-    client.put(person)
+    fhir.put(person)
     prescription = medication_request(person["id"], visit)
-    assert client.put(prescription).status_code == 201
-    placeholder = client.get(f"Encounter/{visit}")
+    assert fhir.put(prescription).status_code == 201
+    placeholder = fhir.get(f"Encounter/{visit}")
     assert any(extension["url"] == PLACEHOLDER for extension in placeholder["extension"])
 
-    client.put(encounter(visit, person["id"]))
-    found = client.get(
+    fhir.put(encounter(visit, person["id"]))
+    found = fhir.get(
         f"Encounter?_id={visit}&_revinclude=MedicationRequest:encounter", headers=NO_CACHE
     )
     assert {entry["resource"]["id"] for entry in found["entry"]} == {visit, prescription["id"]}
@@ -276,19 +240,19 @@ def test_a_prescription_may_come_before_its_visit_and_is_found_with_it(client: C
     assert "extension" not in stored
 
 
-def test_a_resource_that_others_point_at_can_be_deleted(client: Client) -> None:
+def test_a_resource_that_others_point_at_can_be_deleted(fhir: Client) -> None:
     person, visit = patient(), new_id("enc")
-    client.put(person)
-    client.put(encounter(visit, person["id"]))
-    assert client.call("DELETE", f"Patient/{person['id']}").status_code == 200
-    assert client.call("GET", f"Patient/{person['id']}").status_code == 410
+    fhir.put(person)
+    fhir.put(encounter(visit, person["id"]))
+    assert fhir.call("DELETE", f"Patient/{person['id']}").status_code == 200
+    assert fhir.call("GET", f"Patient/{person['id']}").status_code == 410
 
 
-def test_an_absolute_reference_to_another_server_is_kept(client: Client) -> None:
+def test_an_absolute_reference_to_another_server_is_kept(fhir: Client) -> None:
     visit = encounter(new_id("enc"), "unused")
     visit["subject"] = {"reference": "https://other.example/fhir/Patient/p1", "display": "Asha"}
-    assert client.put(visit).status_code == 201
-    assert client.get(f"Encounter/{visit['id']}")["subject"] == visit["subject"]
+    assert fhir.put(visit).status_code == 201
+    assert fhir.get(f"Encounter/{visit['id']}")["subject"] == visit["subject"]
 
 
 # Erasure
@@ -302,57 +266,57 @@ EXPUNGE = {
 }
 
 
-def test_expunge_removes_a_deleted_resource_from_its_history(client: Client) -> None:
+def test_expunge_removes_a_deleted_resource_from_its_history(fhir: Client) -> None:
     resource = patient(name=[{"text": "to be erased"}])
-    client.put(resource)
-    client.put({**resource, "gender": "male"})
-    client.call("DELETE", f"Patient/{resource['id']}")
-    assert client.call("GET", f"Patient/{resource['id']}/_history/1").status_code == 200
-    answer = client.call("POST", f"Patient/{resource['id']}/$expunge", EXPUNGE)
+    fhir.put(resource)
+    fhir.put({**resource, "gender": "male"})
+    fhir.call("DELETE", f"Patient/{resource['id']}")
+    assert fhir.call("GET", f"Patient/{resource['id']}/_history/1").status_code == 200
+    answer = fhir.call("POST", f"Patient/{resource['id']}/$expunge", EXPUNGE)
     assert answer.status_code == 200, answer.text
     for path in ("", "/_history/1", "/_history/2"):
-        gone = client.call("GET", f"Patient/{resource['id']}{path}")
+        gone = fhir.call("GET", f"Patient/{resource['id']}{path}")
         assert gone.status_code == 404, path
-    assert "to be erased" not in client.call("GET", f"Patient/{resource['id']}/_history").text
+    assert "to be erased" not in fhir.call("GET", f"Patient/{resource['id']}/_history").text
 
 
 def test_what_another_resource_still_points_at_cannot_be_expunged_until_it_lets_go(
-    client: Client,
+    fhir: Client,
 ) -> None:
     person, visit = patient(), encounter(new_id("enc"), "")
     visit["subject"] = {"reference": f"Patient/{person['id']}"}
-    client.call("POST", "", transaction(person, visit))
-    client.call("DELETE", f"Patient/{person['id']}")
+    fhir.call("POST", "", transaction(person, visit))
+    fhir.call("DELETE", f"Patient/{person['id']}")
     expunge = f"Patient/{person['id']}/$expunge"
-    assert client.call("POST", expunge, EXPUNGE).status_code == 412
-    client.put({**visit, "subject": {"display": "erased"}})
-    assert client.call("POST", expunge, EXPUNGE).status_code == 200
-    assert client.call("GET", f"Patient/{person['id']}/_history/1").status_code == 404
+    assert fhir.call("POST", expunge, EXPUNGE).status_code == 412
+    fhir.put({**visit, "subject": {"display": "erased"}})
+    assert fhir.call("POST", expunge, EXPUNGE).status_code == 200
+    assert fhir.call("GET", f"Patient/{person['id']}/_history/1").status_code == 404
 
 
 # Searches
 
 
-def test_next_links_stay_under_the_base_url_and_reach_every_match(client: Client) -> None:
+def test_next_links_stay_under_the_base_url_and_reach_every_match(fhir: Client) -> None:
     family = new_id("Family").replace("-", "")
     people = [patient(name=[{"family": family}]) for _ in range(7)]
-    client.call("POST", "", transaction(*people))
-    page = client.get(f"Patient?family={family}&_count=3", headers=NO_CACHE)
+    fhir.call("POST", "", transaction(*people))
+    page = fhir.get(f"Patient?family={family}&_count=3", headers=NO_CACHE)
     seen: list[str] = []
     while True:
         seen += [entry["resource"]["id"] for entry in page["entry"]]
         link = next((link["url"] for link in page["link"] if link["relation"] == "next"), None)
         if link is None:
             break
-        assert link.startswith(client.base_url)
-        page = client.get(link)
+        assert link.startswith(fhir.base_url)
+        page = fhir.get(link)
     assert sorted(seen) == sorted(person["id"] for person in people)
 
 
-def test_everything_about_a_patient_is_one_call(client: Client) -> None:
+def test_everything_about_a_patient_is_one_call(fhir: Client) -> None:
     person, visit = patient(), new_id("enc")
-    client.call("POST", "", transaction(person, encounter(visit, person["id"])))
-    found = client.get(f"Patient/{person['id']}/$everything", headers=NO_CACHE)
+    fhir.call("POST", "", transaction(person, encounter(visit, person["id"])))
+    found = fhir.get(f"Patient/{person['id']}/$everything", headers=NO_CACHE)
     assert {entry["resource"]["id"] for entry in found["entry"]} == {person["id"], visit}
 
 
@@ -382,7 +346,7 @@ def hook() -> Iterator[tuple[str, "queue.Queue[str]"]]:
 
 
 def test_a_rest_hook_subscription_tells_of_new_records(
-    client: Client, hook: tuple[str, "queue.Queue[str]"]
+    fhir: Client, hook: tuple[str, "queue.Queue[str]"]
 ) -> None:
     url, arrived = hook
     subscription = {
@@ -393,98 +357,15 @@ def test_a_rest_hook_subscription_tells_of_new_records(
         "criteria": "Encounter?status=finished",
         "channel": {"type": "rest-hook", "endpoint": url},
     }
-    assert client.put(subscription).status_code == 201
+    assert fhir.put(subscription).status_code == 201
     deadline = time.monotonic() + 30
-    while client.get(f"Subscription/{subscription['id']}")["status"] != "active":
+    while fhir.get(f"Subscription/{subscription['id']}")["status"] != "active":
         assert time.monotonic() < deadline, "the subscription was never activated"
         time.sleep(0.2)
     person = patient()
-    client.put(person)
+    fhir.put(person)
     try:
-        client.put(encounter(new_id("enc"), person["id"]))
+        fhir.put(encounter(new_id("enc"), person["id"]))
         assert arrived.get(timeout=30) == "/ping"
     finally:
-        client.call("DELETE", f"Subscription/{subscription['id']}")
-
-
-# Validation with the implementation guide
-
-EXAMPLES = [
-    "OPConsultNote-example-05",
-    "Prescription-example-06",
-    "DischargeSummary-example-04",
-    "DiagnosticReport-Lab-example-03",
-    "DiagnosticReport-Imaging-DCM-example-01",
-    "DiagnosticReport-Imaging-Media-example-02",
-    "ImmunizationRecord-example-07",
-    "HealthDocumentRecord-example-01",
-    "WellnessRecord-example-01",
-    "InvoiceRecord-example-01",
-]
-
-
-@pytest.fixture(scope="module")
-def guide_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the guide's own example documents."""
-    package = ig.guide_package()
-    assert package is not None
-    folder = tmp_path_factory.mktemp("guide")
-    archive = Path(package)
-    if package.startswith("http"):
-        archive = folder / "package.tgz"
-        archive.write_bytes(requests.get(package, timeout=60).content)
-    with tarfile.open(archive) as opened:
-        opened.extractall(folder, filter="data")
-    return folder / "package" / "example"
-
-
-def errors_of(client: Client, document: dict[str, Any]) -> list[str]:
-    answer = client.call("POST", "Bundle/$validate", document)
-    assert answer.json()["resourceType"] == "OperationOutcome", answer.text
-    return [
-        f"{issue.get('location', ['?'])[0]}: {issue['diagnostics']}"
-        for issue in answer.json()["issue"]
-        if issue["severity"] in ("error", "fatal")
-    ]
-
-
-@pytest.mark.guide
-def test_the_loaded_guide_can_be_seen(client: Client) -> None:
-    query = f"StructureDefinition?url={PROFILES}/OPConsultRecord&_summary=count"
-    assert client.get(query, headers=NO_CACHE)["total"] == 1
-
-
-@pytest.mark.guide
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_the_guides_own_document_has_no_errors(
-    client: Client, guide_examples: Path, name: str
-) -> None:
-    document = json.loads((guide_examples / f"Bundle-{name}.json").read_bytes())
-    assert errors_of(client, document) == []
-
-
-# The other record types slice their sections openly, so that an unknown code is no error there.
-FIXED_SECTION_CODES = ["Prescription-example-06", "ImmunizationRecord-example-07"]
-
-
-@pytest.mark.guide
-@pytest.mark.parametrize("name", FIXED_SECTION_CODES)
-def test_a_wrong_section_code_is_an_error_of_abdms_profile(
-    client: Client, guide_examples: Path, name: str
-) -> None:
-    document = json.loads((guide_examples / f"Bundle-{name}.json").read_bytes())
-    section = document["entry"][0]["resource"]["section"][0]
-    section["code"]["coding"][0]["code"] = "371530004"
-    errors = errors_of(client, document)
-    assert any("section[0].code" in error for error in errors), errors
-
-
-@pytest.mark.guide
-def test_a_composition_without_the_subject_that_only_abdm_requires_is_an_error(
-    client: Client, guide_examples: Path
-) -> None:
-    path = guide_examples / "Bundle-OPConsultNote-example-05.json"
-    document = json.loads(path.read_bytes())
-    del document["entry"][0]["resource"]["subject"]
-    errors = errors_of(client, document)
-    assert any("Composition.subject" in error for error in errors), errors
+        fhir.call("DELETE", f"Subscription/{subscription['id']}")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psutil
@@ -177,24 +178,25 @@ def test_without_the_guide_the_server_starts_and_says_so_in_one_sentence(
 @pytest.mark.postgres
 def test_records_on_postgresql_are_stored_found_and_erased(on_postgresql: Started) -> None:
     scan = base64.b64encode(bytes(5_000_000)).decode()
+    records: list[dict[str, Any]] = [
+        {"resourceType": "Patient", "id": "p1", "gender": "female"},
+        {"resourceType": "Binary", "id": "b1", "contentType": "application/pdf", "data": scan},
+        {
+            "resourceType": "MedicationRequest",
+            "id": "m1",
+            "status": "active",
+            "intent": "order",
+            "medicationCodeableConcept": {"text": "Metformin 500 mg"},
+            "subject": {"reference": "Patient/p1"},
+            "encounter": {"reference": "Encounter/not-yet"},
+        },
+    ]
     bundle = {
         "resourceType": "Bundle",
         "type": "transaction",
         "entry": [
-            {"resource": resource, "request": {"method": "PUT", "url": f"{kind}/{resource['id']}"}}
-            for kind, resource in {
-                "Patient": {"resourceType": "Patient", "id": "p1", "gender": "female"},
-                "Binary": {"resourceType": "Binary", "id": "b1", "data": scan},
-                "MedicationRequest": {
-                    "resourceType": "MedicationRequest",
-                    "id": "m1",
-                    "status": "active",
-                    "intent": "order",
-                    "medicationCodeableConcept": {"text": "Metformin 500 mg"},
-                    "subject": {"reference": "Patient/p1"},
-                    "encounter": {"reference": "Encounter/not-yet"},
-                },
-            }.items()
+            {"resource": r, "request": {"method": "PUT", "url": f"{r['resourceType']}/{r['id']}"}}
+            for r in records
         ],
     }
     answer = on_postgresql.call("POST", "", bundle)

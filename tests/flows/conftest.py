@@ -12,13 +12,19 @@ from tests.flows.harness import Site, outside
 
 
 @pytest.fixture
-def site(tmp_path: Path, hapi: Any) -> Iterator[Site]:
+def database_url(tmp_path: Path) -> str:
+    """Where the adapter's own tables live: a SQLite file, unless a module says otherwise."""
+    return rig.sqlite_url(tmp_path)
+
+
+@pytest.fixture
+def site(database_url: str, hapi: Any) -> Iterator[Site]:
     """An adapter that serves one new facility, real HAPI behind it, a recording outside."""
     hfr_id = f"IN{uuid.uuid4().int % 10**10:010d}"
     with outside() as recorded:
         clock = rig.FrozenClock()
         adapter = rig.adapter_over(
-            rig.sqlite_url(tmp_path),
+            database_url,
             clock,
             abdm_facilities=f"{hfr_id}={hfr_id}_1",
             abdm_url=recorded.url,

@@ -195,6 +195,6 @@ def test_fhir_outage_is_a_503_that_says_try_again(site: Site) -> None:
         update={"hims_api_keys": (ApiKey(SecretStr(WHOLE), None),)}
     )
     away = replace(site.adapter, config=config, fhir=FhirStore("http://127.0.0.1:9/fhir", "x"))
-    answer = call(create_app(away).test_client(), "consents/some")
+    answer = call(create_app(away).test_client(), f"consents/{uuid.uuid4()}")
     assert answer.status_code == 503
     assert "try again" in answer.json["error"]["message"]

@@ -98,6 +98,10 @@ def test_a_visit_is_linked_and_abdm_is_told_of_its_content(linking: Linking) -> 
     assert notice["hiTypes"] == ["OPConsultation", "Prescription"]
     (event,) = site.audits()
     assert event["subtype"][0]["code"] == "record:context:link"
+    assert [a["who"]["identifier"]["value"] for a in event["agent"]] == [
+        "abdm_user_internal",
+        "desk-1",
+    ]
     encounter = site.adapter.fhir.encounter(linking.visits[0][0]["id"])
     assert encounter is not None
     assert [t["code"] for t in encounter["meta"]["tag"]] == ["linked"]

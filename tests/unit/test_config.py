@@ -34,9 +34,15 @@ def test_hip_service_id_may_differ_from_the_hfr_id() -> None:
 
 def test_every_missing_setting_is_named_at_once() -> None:
     with pytest.raises(ConfigError) as failed:
-        load_config(_env_file=None)
+        load_config(_env_file=None, port="none")
     text = "\n".join(failed.value.problems)
-    for name in ("ABDM_CLIENT_ID", "ABDM_CLIENT_SECRET", "ABDM_FACILITIES", "SEAL_KEYS"):
+    for name in (
+        "ABDM_CLIENT_ID",
+        "ABDM_CLIENT_SECRET",
+        "ABDM_FACILITIES",
+        "SEAL_KEYS",
+        "PORT",
+    ):
         assert name in text
 
 

@@ -82,3 +82,33 @@ def test_waking_makes_a_waiting_lane_look_at_once(
 def test_nothing_due_is_nothing_done(adapter: Adapter) -> None:
     assert work.run_due(adapter) == 0
     work.sweep(adapter)
+
+
+def test_each_ring_wakes_one_thread_so_that_slow_rows_are_worked_on_side_by_side(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ["first", "second"]
+    at_work = threading.Barrier(3)
+    looking = threading.Semaphore(0)
+
+    def step(_adapter: Adapter) -> bool:
+        looking.release()
+        if not due.is_set() or not rows:
+            return False
+        rows.pop()
+        at_work.wait(10)
+        return True
+
+    due = threading.Event()
+    monkeypatch.setattr(work, "STEPS", {"transfers": step})
+    monkeypatch.setattr(work, "POLL_SECONDS", 60.0)
+    worker = work.EmbeddedWorker(adapter, {"transfers": 2})
+    worker.start()
+    assert looking.acquire(timeout=10)
+    assert looking.acquire(timeout=10)
+    due.set()
+    worker.wake()
+    worker.wake()
+    at_work.wait(10)
+    worker.stop()
+    assert not rows
