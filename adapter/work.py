@@ -126,9 +126,8 @@ class EmbeddedWorker:
     def stop(self, timeout: float = 10.0) -> None:
         """Let each thread finish its row; what a thread can't finish in time returns by lease."""
         self._stop.set()
-        for number in self._numbers.values():
-            for _ in range(number):
-                self.wake()
+        for _ in range(max(self._numbers.values())):
+            self.wake()
         for thread in self._threads:
             thread.join(timeout)
 

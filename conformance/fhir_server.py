@@ -127,7 +127,8 @@ def start(
     `password` names a PostgreSQL database instead. `guide` is the implementation guide's path or
     URL, None for none; left out, `ig.guide_package()` decides. Ready means that it answers and
     that the guide is installed or known not to be had. Environment variables of the server that
-    are not given here (FHIR_HEAP, SERVER_ADDRESS, …) pass through. On Linux the server also ends
+    are not given here (FHIR_HEAP, SERVER_ADDRESS, …) pass through; without a `token` one is made,
+    unless FHIR_ANONYMOUS=true lets everyone in. On Linux the server also ends
     with the thread that called this, so call it from one that lives as long as it is needed.
 
     Raises FhirServerError when it ends early or is not ready in `timeout_s` seconds.
@@ -135,7 +136,8 @@ def start(
     tell = on_progress or (lambda _: None)
     jar = build(tell)
     port = port or _free_port()
-    token = token or secrets.token_urlsafe(32)
+    anonymous = os.environ.get("FHIR_ANONYMOUS", "").lower() == "true"
+    token = token or ("" if anonymous else secrets.token_urlsafe(32))
     env = {
         **os.environ,
         "SERVER_PORT": str(port),

@@ -108,7 +108,9 @@ def fhir_server(port: int, data: Path) -> None:
         sys.exit(1)
     with running:
         click.echo(f"Ready: {running.base_url} (log: {log_file})")
-        if token is None:
+        if not running.token:
+            click.echo("FHIR_ANONYMOUS=true: anyone on this machine may read and write.")
+        elif token is None:
             click.echo(f"FHIR_TOKEN was not set; this run uses FHIR_TOKEN={running.token}")
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -52,7 +52,8 @@ class Together:
             if not mine.done:
                 with self._list:
                     group, self._waiting = self._waiting, []
-                self._lead(group)
+                # A leader that was killed has left its group undone: each leads again for itself.
+                self._lead(group if mine in group else [*group, mine])
         if mine.error is not None:
             raise mine.error
         return mine.result
