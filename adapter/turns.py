@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-LONGEST_SECONDS = 1.0
+LONGEST_SECONDS = 2.0
 #: How long no callback may have been there: in a burst, the next one comes within milliseconds.
 QUIET_SECONDS = 0.02
 

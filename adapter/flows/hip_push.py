@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import orjson
 import structlog
@@ -25,7 +26,7 @@ from adapter.protocol.messages import (
     KeyMaterial,
 )
 from adapter.rules import consent_resource
-from adapter.rules.consent import still_live
+from adapter.rules.consent import ConsentFacts, still_live
 from adapter.rules.states import ConsentState, PageState, TransferState
 from adapter.runtime import Adapter
 from adapter.stores import transfers
@@ -55,13 +56,14 @@ def push(adapter: Adapter, row: Transfer, request: Request) -> bool:
             return False
         pages = transfers.pages(tx, row.id)
     waiting = [page for page in pages if page.state is PageState.SEALED]
+    consent = _Consent(adapter, row)
     for page in waiting:
         now = adapter.clock()
         if now >= row.deadline:
             with adapter.db.transaction() as tx:
                 transfers.give_up_pages(tx, row.id, "The time for this transfer is over.")
             return True
-        if not _may_leave(adapter, row):
+        if not consent.in_force():
             return False
         body = _body(adapter, row, page, len(pages))
         try:
@@ -122,20 +124,34 @@ def _body(adapter: Adapter, row: Transfer, page: Page, page_count: int) -> _Body
     )
 
 
-def _may_leave(adapter: Adapter, row: Transfer) -> bool:
-    """Read the consent again, by id; if it is in force no more, cancel what is left."""
-    resource = adapter.fhir.consent(ids.consent_id("hip", row.consent_id))
-    ended: ProtocolError | None = None
-    if resource is not None:
-        facts = consent_resource.read(resource)
-        ended = still_live(facts, row.hip_id, adapter.clock())
-        if ended is None:
-            return True
-    log.warning("transfer cancelled: its consent is in force no more", transfer_id=row.id)
-    state = ConsentState.EXPIRED if isinstance(ended, ConsentExpired) else ConsentState.REVOKED
-    with adapter.db.transaction() as tx:
-        cancel(adapter, tx, row.id, state)
-    return False
+class _Consent:
+    """The consent of a transfer, read again before each page; what has not changed in the FHIR
+    server since (it says so each time) is neither sent nor taken apart again."""
+
+    def __init__(self, adapter: Adapter, row: Transfer) -> None:
+        self._adapter = adapter
+        self._row = row
+        self._resource: dict[str, Any] | None = None
+        self._facts: ConsentFacts | None = None
+
+    def in_force(self) -> bool:
+        """Whether a page may leave now; if not, what is left is cancelled."""
+        adapter, row = self._adapter, self._row
+        consent_id = ids.consent_id("hip", row.consent_id)
+        resource = adapter.fhir.consent(consent_id, known=self._resource)
+        if resource is not self._resource or self._facts is None:
+            self._resource = resource
+            self._facts = None if resource is None else consent_resource.read(resource)
+        ended: ProtocolError | None = None
+        if self._facts is not None:
+            ended = still_live(self._facts, row.hip_id, adapter.clock())
+            if ended is None:
+                return True
+        log.warning("transfer cancelled: its consent is in force no more", transfer_id=row.id)
+        state = ConsentState.EXPIRED if isinstance(ended, ConsentExpired) else ConsentState.REVOKED
+        with adapter.db.transaction() as tx:
+            cancel(adapter, tx, row.id, state)
+        return False
 
 
 def _settle(

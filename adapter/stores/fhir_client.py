@@ -100,6 +100,18 @@ class Client(SyncFHIRClient):
                 return
             page = self._do_request("get", self._own(following))
 
+    def reread(self, known: Json) -> Json:
+        """A resource as it stands now: `known` itself where the server says that it is unchanged.
+
+        A conditional read (R4, "ETag" and If-None-Match): the server looks, and sends nothing it
+        need not. One that knows no conditional reads sends the resource. Raises as `_do_request`.
+        """
+        headers = self._build_request_headers()
+        headers["If-None-Match"] = f'W/"{known["meta"]["versionId"]}"'
+        url = f"{self.url}/{known['resourceType']}/{known['id']}"
+        status, content = self._exchange("get", url, headers, None, also=(304,))
+        return known if status == 304 else _parsed(content)
+
     def validate(self, resource: Json) -> Json:
         """The OperationOutcome of `$validate`; HAPI answers 412 or 422 where it has errors."""
         url = f"{self.url}/{resource['resourceType']}/$validate"

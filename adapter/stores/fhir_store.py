@@ -111,9 +111,13 @@ class FhirStore:
 
     # --- consents ---------------------------------------------------------------------------
 
-    def consent(self, consent_id: str) -> Resource | None:
-        """The Consent under this FHIR id (`hip-<artefact id>`), fresh from the server."""
-        return self._read("Consent", consent_id)
+    def consent(self, consent_id: str, *, known: Resource | None = None) -> Resource | None:
+        """The Consent under this FHIR id (`hip-<artefact id>`), fresh from the server.
+
+        `known`: the same Consent as read before; it is returned itself where the server says that
+        nothing has changed since.
+        """
+        return self._read("Consent", consent_id, known)
 
     # --- writing ----------------------------------------------------------------------------
 
@@ -158,10 +162,14 @@ class FhirStore:
         resource = self._read(resource_type, resource_id)
         return resource if resource is not None and is_own(resource) else None
 
-    def _read(self, resource_type: str, resource_id: str) -> Resource | None:
+    def _read(
+        self, resource_type: str, resource_id: str, known: Resource | None = None
+    ) -> Resource | None:
         if not is_fhir_id(resource_id):
             return None
         try:
+            if known is not None and (known.get("meta") or {}).get("versionId"):
+                return self._client.reread(known)
             resource: Resource = self._client.get(resource_type, resource_id)
         except NotThere:
             return None

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, TypeVar
 
 from adapter.stores.db import Database, Tx
 
 T = TypeVar("T")
 
 
-class _Work(Generic[T]):
+class _Work:
     """What one thread wants written, and what became of it."""
 
-    def __init__(self, write: Callable[[Tx], T]) -> None:
+    def __init__(self, write: Callable[[Tx], Any]) -> None:
         self.write = write
         self.done = False
-        self.result: T
+        self.result: Any = None
         self.error: Exception | None = None
 
 
@@ -32,7 +32,7 @@ class Together:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._waiting: list[_Work[object]] = []
+        self._waiting: list[_Work] = []
         self._list = threading.Lock()
         self._leading = threading.Lock()
 
@@ -46,7 +46,7 @@ class Together:
                 return write(tx)
         mine = _Work(write)
         with self._list:
-            self._waiting.append(mine)  # type: ignore[arg-type]  # results differ by work
+            self._waiting.append(mine)
         with self._leading:
             # Done already if another thread led while this one waited.
             if not mine.done:
@@ -56,9 +56,10 @@ class Together:
                 self._lead(group if mine in group else [*group, mine])
         if mine.error is not None:
             raise mine.error
-        return mine.result
+        result: T = mine.result
+        return result
 
-    def _lead(self, group: list[_Work[object]]) -> None:
+    def _lead(self, group: list[_Work]) -> None:
         try:
             with self._db.transaction() as tx:
                 for work in group:

@@ -387,11 +387,17 @@ def test_a_consent_is_read_fresh_after_each_change(world: World) -> None:
             "policyRule": {"coding": [{"system": systems.ACT_CODE, "code": "OPTIN"}]},
         }
 
+    known: Resource | None = None
     for status in ("active", "inactive"):
         world.fhir.put(consent(status))
         found = world.fhir.consent(world.id("hip"))
         assert found is not None
         assert found["status"] == status
+        # Asked again with what is known: the change is seen, and what has not changed is the same.
+        again = world.fhir.consent(world.id("hip"), known=known)
+        assert again == found
+        known = world.fhir.consent(world.id("hip"), known=found)
+        assert known is found
 
 
 # --- the server itself -----------------------------------------------------------------------
