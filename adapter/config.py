@@ -158,7 +158,7 @@ class Config(BaseSettings):
     def _needed(cls, value: Any, info: ValidationInfo) -> Any:
         given = value.get_secret_value() if isinstance(value, SecretStr) else value
         if info.data.get("enable_abdm", True) and not given:
-            raise ValueError("is not set; ENABLE_ABDM=true needs it")
+            raise ValueError("not set; ENABLE_ABDM=true needs it")
         return value
 
     @field_validator("redis_url")
@@ -167,8 +167,7 @@ class Config(BaseSettings):
         database = info.data.get("database_url")
         if value.get_secret_value() and database and _is_sqlite(database):
             raise ValueError(
-                "means several processes, which SQLite cannot serve: "
-                "set DATABASE_URL to a PostgreSQL database"
+                "several processes cannot share SQLite: set DATABASE_URL to a PostgreSQL database"
             )
         return value
 

@@ -32,7 +32,7 @@ def parse(text: str) -> datetime:
         zone = timezone(-offset if match["sign"] == "-" else offset)
     microseconds = int((match["fraction"] or "").ljust(6, "0")[:6])
     try:
-        seconds = datetime.strptime(match["seconds"].upper().replace(" ", "T"), "%Y-%m-%dT%H:%M:%S")
+        seconds = datetime.fromisoformat(match["seconds"].upper().replace(" ", "T"))
         return seconds.replace(microsecond=microseconds, tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("not a time that exists") from None

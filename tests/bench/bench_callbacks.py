@@ -29,7 +29,7 @@ from tests.bench.visits import Tell
 
 AIM = 1.5
 ROUNDS = 7
-CALLBACKS = 800
+CALLBACKS = 600
 CONNECTIONS = 8
 HIP_ID = "IN2710000123"
 NOTIFY = "/api/v3/consent/request/hip/notify"

@@ -198,10 +198,10 @@ def test_while_the_consent_cannot_be_read_nothing_leaves(
     readable = site.adapter.fhir.consent
     down = False
 
-    def consent(consent_id: str) -> Json | None:
+    def consent(consent_id: str, *, known: Json | None = None) -> Json | None:
         if down:
             raise FhirUnavailable("The FHIR server cannot be reached.")
-        return readable(consent_id)
+        return readable(consent_id, known=known)
 
     def outage(call: Call) -> None:
         nonlocal down

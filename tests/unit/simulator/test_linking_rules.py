@@ -207,7 +207,7 @@ def test_context_notice_right_after_linking_loses_the_race(world: World) -> None
     world.client.configure(context_notify_race=0.4)
     world.link()
     statuses = []
-    for count in range(1, 20):
+    for count in range(1, 500):
         world.hip.call("context-notify", NOTICE)
         answer = world.hip.wait("context/on-notify", count).body
         statuses.append(answer["acknowledgement"]["status"])

@@ -125,6 +125,6 @@ def test_wrong_settings_are_named_together_and_the_process_ends(
     finally:
         process.kill()
     log = (tmp_path / "log").read_text()
-    assert "ABDM_CLIENT_ID is not set" in log
-    assert "SEAL_KEYS is not set" in log
+    assert "ABDM_CLIENT_ID: not set" in log
+    assert "SEAL_KEYS: not set" in log
     assert env["ABDM_CLIENT_SECRET"] not in log
