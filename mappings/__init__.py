@@ -5,24 +5,17 @@ A pure library: no network, no database, no clock, no configuration; imports not
     resources = to_fhir("patient", {"id": "17", "facility": "IN0710000123"})
     offered = hi_types(records)                          # ("OPConsultation", "Prescription")
     bundle = build_document("OPConsultation", records)   # a document Bundle, a plain dict
+    bundles = build_documents("Invoice", records)        # one a document: a visit may have several
     page = to_bytes(bundle)                              # same records, same bytes
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import orjson
 
-from mappings import documents, hims
-from mappings.condition import to_fhir_condition
-from mappings.encounter import to_fhir_encounter
-from mappings.medication_request import to_fhir_medication_request
-from mappings.observation import to_fhir_observations
-from mappings.organization import to_fhir_organization
-from mappings.patient import to_fhir_patient
-from mappings.practitioner import to_fhir_practitioner
+from mappings import documents
+from mappings.documents.visit import INLINE_LIMIT
+from mappings.entities import to_fhir
 from mappings.records import DocumentImpossible, Records, group_by_root
 from mappings.resources import Resource
 
@@ -31,52 +24,43 @@ __all__ = [
     "Records",
     "Resource",
     "build_document",
+    "build_documents",
     "group_by_root",
     "hi_types",
     "to_bytes",
     "to_fhir",
 ]
 
-_MAPPINGS: dict[str, Callable[[Any], list[Resource]]] = {
-    "consultation": to_fhir_encounter,
-    "daily_round": to_fhir_observations,
-    "diagnosis": to_fhir_condition,
-    "facility": to_fhir_organization,
-    "patient": to_fhir_patient,
-    "prescription": to_fhir_medication_request,
-    "user": to_fhir_practitioner,
-}
-
-
-def to_fhir(kind: str, entity: dict[str, Any]) -> list[Resource]:
-    """One HIMS entity as FHIR resources with derived ids, ready for one transaction of PUTs.
-
-    Args:
-        kind: "patient", "user", "facility", "consultation", "diagnosis", "daily_round" or
-            "prescription".
-        entity: its JSON form, field names as in `mappings.hims`.
-
-    Raises: `mappings.hims.EntityInvalid` (field and sentence for each fault).
-    """
-    read = hims.read(kind, entity)
-    return _MAPPINGS[kind](read)
-
 
 def hi_types(records: Records) -> tuple[str, ...]:
     """The HI types this care context offers, computed from what it holds; () for none.
 
-    Part 1: "OPConsultation" and "Prescription". A cancelled or entered-in-error encounter, or one
-    without a patient, offers none.
+    Names as in ABDM: OPConsultation, DischargeSummary, Prescription, DiagnosticReport,
+    ImmunizationRecord, HealthDocumentRecord, WellnessRecord, Invoice; `mappings.documents.offers`
+    has the rules. A root that is cancelled or entered in error, or without a patient, offers none.
     """
     return documents.hi_types(records)
 
 
+def build_documents(
+    hi_type: str, records: Records, *, inline_limit: int = INLINE_LIMIT
+) -> list[Resource]:
+    """All ABDM document Bundles of one HI type, at least one: a care context with several reports,
+    invoices, slips or recommendations has a document for each. The same records give the same
+    documents.
+
+    `inline_limit`: bytes of a file that stands in its record; a larger one is a Binary entry of the
+    document. Raises: `DocumentImpossible` with a sentence that says what is missing.
+    """
+    return documents.build_documents(hi_type, records, inline_limit=inline_limit)
+
+
 def build_document(hi_type: str, records: Records) -> Resource:
-    """The ABDM document Bundle of one HI type. The same records give the same document.
+    """The first, mostly the only, of `build_documents`; for a preview or a check.
 
     Raises: `DocumentImpossible` with a sentence that says what is missing.
     """
-    return documents.build_document(hi_type, records)
+    return build_documents(hi_type, records)[0]
 
 
 def to_bytes(bundle: Resource) -> bytes:

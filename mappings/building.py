@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from mappings.hims import Entity
 from mappings.ids import fhir_id
+from mappings.resources import Resource
 from mappings.systems import (
     DATA_ABSENT_REASON,
     IDENTIFIER_TYPE_V2,
@@ -14,6 +14,7 @@ from mappings.systems import (
     UCUM,
     coding,
 )
+from mappings.terminology import code_system
 from mappings.ucum import to_ucum
 
 
@@ -39,6 +40,16 @@ def practitioner_reference(entity: Entity, user: str | None) -> dict[str, str] |
     return reference("Practitioner", entity.facility, "user", user) if user else None
 
 
+def organization_reference(facility: str) -> dict[str, str]:
+    """The Organization of a facility's id."""
+    return reference("Organization", facility, "facility", facility)
+
+
+def reference_to(resource: Resource) -> dict[str, str]:
+    """A reference to a resource built here."""
+    return {"reference": f"{resource['resourceType']}/{resource['id']}"}
+
+
 def local_identifier(facility: str, kind: str, value: str, code: str, display: str) -> Any:
     """The hospital's own number for a record, typed with a code of HL7 table v2-0203."""
     return {
@@ -48,16 +59,58 @@ def local_identifier(facility: str, kind: str, value: str, code: str, display: s
     }
 
 
-def moment(value: datetime) -> str:
-    """An aware time as a FHIR dateTime, in the zone it was given in."""
-    return value.isoformat()
+def numbered(facility: str, kind: str, value: str) -> dict[str, str]:
+    """The hospital's own number for a record whose profile asks for no identifier type."""
+    return {"system": LOCAL_IDENTIFIER.format(facility=facility, kind=kind), "value": value}
 
 
-def quantity(value: float, unit: str) -> dict[str, Any]:
+def instant(value: str | None) -> str | None:
+    """A time for an element that must be exact to the second; None for a date alone."""
+    return value if value and "T" in value else None
+
+
+def plain(value: float) -> float | int:
+    """A number as people write it: 5 rather than 5.0."""
+    return int(value) if abs(value) < 1e15 and value == int(value) else value
+
+
+def quantity(value: float, unit: str | None) -> dict[str, Any]:
     """A Quantity with the unit as written, and its UCUM code where the unit is known."""
-    made: dict[str, Any] = {"value": int(value) if value == int(value) else value, "unit": unit}
-    ucum = to_ucum(unit)
+    made: dict[str, Any] = {"value": plain(value), **present(unit=unit)}
+    ucum = to_ucum(unit) if unit else None
     return {**made, "system": UCUM, "code": ucum} if ucum else made
+
+
+def concept(
+    entity: Any, kind: str, text: str | None, code: str | None = None, system: str | None = None
+) -> dict[str, Any]:
+    """A CodeableConcept of the hospital's words and code; {} if there is neither.
+
+    A code whose system isn't named or known keeps the facility's own system for that kind.
+    """
+    made: dict[str, Any] = present(text=text)
+    if code:
+        url = code_system(system, entity.facility, kind)
+        # FHIR's codes have no spaces but single ones inside.
+        made["coding"] = [present(system=url, code=" ".join(code.split()), display=text)]
+    return made
+
+
+def listed(known: dict[str, str] | None, text: str | None) -> dict[str, Any] | None:
+    """A CodeableConcept of a table's coding (if any) and the words as written (if any)."""
+    made: dict[str, Any] = present(coding=[dict(known)] if known else None, text=text)
+    return made or None
+
+
+def copied(concept: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a table's CodeableConcept, so that no resource shares the table's own."""
+    codes = [dict(c) for c in concept.get("coding", ())]
+    return {**concept, **({"coding": codes} if codes else {})}
+
+
+def annotation(*texts: str | None) -> list[dict[str, str]]:
+    """Notes: one Annotation per text that is there."""
+    return [{"text": t} for t in texts if t]
 
 
 def unknown() -> dict[str, Any]:
@@ -79,3 +132,8 @@ def address(entity: Any) -> list[dict[str, str]]:
         postalCode=entity.pincode if entity.pincode != "0" else None,
     )
     return [{**made, "country": "IN"}] if made else []
+
+
+def phones(*numbers: str | None) -> list[dict[str, str]]:
+    """Telephone numbers as ContactPoints, each once."""
+    return [{"system": "phone", "value": n} for n in dict.fromkeys(numbers) if n]

@@ -11,14 +11,28 @@ from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
-from mappings.resources import Resource, as_list, concept_text, human_name, label
+from mappings.resources import Resource, as_list, concept_text, human_name, label, recommended
+from mappings.value_text import (
+    address_text,
+    attachment_text,
+    component_text,
+    contact_text,
+    date_text,
+    dosage_text,
+    money_text,
+    note_text,
+    period_text,
+    quantity_text,
+    range_text,
+    reference_text,
+    scalar_text,
+    value_text,
+)
 
 Line = tuple[str, str]
 
 # XML 1.0 allows no other control characters, not even escaped (https://www.w3.org/TR/xml/#charsets).
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# Dates are shown as written; a time in another zone than India's keeps its offset.
-_DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*(Z|[+-]\d\d:\d\d)?\Z")
 
 
 def clean(text: str) -> str:
@@ -65,132 +79,30 @@ def in_one_line(resource: Resource) -> str:
     return f"{label(resource)}: {rest}" if rest else label(resource)
 
 
-def date_text(value: object) -> str:
-    """A FHIR date or dateTime for reading, as written."""
-    match = _DATE_TIME.match(value) if isinstance(value, str) else None
-    if not match:
-        return str(value) if isinstance(value, str) else ""
-    zone = match[3] or ""
-    return f"{match[1]} {match[2]}" + {"+05:30": "", "": "", "Z": " UTC"}.get(zone, f" {zone}")
-
-
-def quantity_text(value: object) -> str:
-    """A Quantity: `98.6 °F`; "" without a value."""
-    if not isinstance(value, dict) or value.get("value") is None:
-        return ""
-    unit = value.get("unit") or value.get("code") or ""
-    return f"{value.get('comparator', '')}{_number(value['value'])} {unit}".strip()
-
-
-def value_text(observation: dict[str, Any]) -> str:
-    """The value of an Observation (or one of its components), whatever its type; "" if none."""
-    for name, show in _VALUES:
-        if name in observation:
-            return show(observation[name])
-    reason = concept_text(observation.get("dataAbsentReason"))
-    return f"not available ({reason})" if reason else ""
-
-
-def dosage_text(dosage: object) -> str:
-    """A Dosage as written, else put together from its dose, timing and route."""
-    if not isinstance(dosage, dict):
-        return ""
-    if dosage.get("text"):
-        return str(dosage["text"])
-    doses = [quantity_text(d.get("doseQuantity")) for d in as_list(dosage.get("doseAndRate"))]
-    timing = dosage.get("timing") or {}
-    parts = [
-        *doses,
-        concept_text(timing.get("code")) or _repeat_text(timing.get("repeat")),
-        concept_text(dosage.get("route")),
-        "as needed" if dosage.get("asNeededBoolean") else "",
-    ]
-    return ", ".join(p for p in parts if p)
-
-
-def _repeat_text(repeat: object) -> str:
-    if not isinstance(repeat, dict) or not repeat.get("frequency"):
-        return ""
-    every = f"{_number(repeat.get('period', 1))} {repeat.get('periodUnit', '')}".strip()
-    return f"{repeat['frequency']} time(s) every {every}"
-
-
-def _number(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _period_text(value: object) -> str:
+def _recommendation(value: object) -> str:
     if not isinstance(value, dict):
         return ""
-    start, end = date_text(value.get("start")), date_text(value.get("end"))
-    return f"{start} to {end}" if start and end and start != end else start or end
+    dates = [date_text(c.get("value")) for c in as_list(value.get("dateCriterion"))]
+    parts = [recommended(value), concept_text(value.get("forecastStatus")), *dates]
+    return ", ".join(p for p in [*parts, scalar_text(value.get("description"))] if p)
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return _number(value) if isinstance(value, str | int | float) else ""
-
-
-def _reference(value: object) -> str:
-    return str(value.get("display") or "") if isinstance(value, dict) else ""
-
-
-def _range(value: object) -> str:
+def _line_item(value: object) -> str:
     if not isinstance(value, dict):
         return ""
-    if value.get("text"):
-        return str(value["text"])
-    low, high = quantity_text(value.get("low")), quantity_text(value.get("high"))
-    return f"{low} to {high}" if low and high else low or high
+    what = concept_text(value.get("chargeItemCodeableConcept")) or reference_text(
+        value.get("chargeItemReference")
+    )
+    prices = []
+    for price in as_list(value.get("priceComponent")):
+        name = concept_text(price.get("code")) or scalar_text(price.get("type"))
+        prices.append(f"{name} {money_text(price.get('amount'))}".strip())
+    return ": ".join(p for p in (what, ", ".join(prices)) if p)
 
-
-def _ratio(value: dict[str, Any]) -> str:
-    top, bottom = quantity_text(value.get("numerator")), quantity_text(value.get("denominator"))
-    return f"{top} / {bottom}" if top and bottom else top
-
-
-def _component(value: dict[str, Any]) -> str:
-    return f"{concept_text(value.get('code'))} {value_text(value)}".strip()
-
-
-def _note(value: dict[str, Any]) -> str:
-    return str(value.get("text") or "")
-
-
-def _contact(value: dict[str, Any]) -> str:
-    return str(value.get("value") or "")
-
-
-def _address(value: dict[str, Any]) -> str:
-    if value.get("text"):
-        return str(value["text"])
-    parts = [*as_list(value.get("line"))]
-    parts += [value.get(n) for n in ("city", "district", "state", "postalCode")]
-    return ", ".join(str(p) for p in parts if p)
-
-
-def _attachment(value: dict[str, Any]) -> str:
-    attachment = value.get("attachment") or {}
-    return str(attachment.get("title") or attachment.get("contentType") or "")
-
-
-_VALUES: tuple[tuple[str, Callable[[Any], str]], ...] = (
-    ("valueQuantity", quantity_text),
-    ("valueString", _plain),
-    ("valueCodeableConcept", concept_text),
-    ("valueInteger", _plain),
-    ("valueBoolean", _plain),
-    ("valueDateTime", date_text),
-    ("valueTime", _plain),
-    ("valuePeriod", _period_text),
-    ("valueRange", _range),
-    ("valueRatio", _ratio),
-)
 
 _Row = tuple[str, str, Callable[[Any], str]]
-_NOTES: _Row = ("Note", "note", _note)
-_STATUS: _Row = ("Status", "status", _plain)
+_NOTES: _Row = ("Note", "note", note_text)
+_STATUS: _Row = ("Status", "status", scalar_text)
 _COMMON: tuple[_Row, ...] = (_STATUS, ("Code", "code", concept_text), _NOTES)
 _DOSES: tuple[_Row, ...] = (
     _STATUS,
@@ -203,31 +115,33 @@ _DOSES: tuple[_Row, ...] = (
 _LINES: dict[str, tuple[_Row, ...]] = {
     "Patient": (
         ("Name", "name", lambda v: human_name([v])),
-        ("Gender", "gender", _plain),
-        ("Birth date", "birthDate", _plain),
-        ("Telephone", "telecom", _contact),
-        ("Address", "address", _address),
+        ("Gender", "gender", scalar_text),
+        ("Birth date", "birthDate", scalar_text),
+        ("Telephone", "telecom", contact_text),
+        ("Address", "address", address_text),
     ),
     "Practitioner": (
         ("Name", "name", lambda v: human_name([v])),
         ("Qualification", "qualification.code", concept_text),
     ),
     "PractitionerRole": (
-        ("Practitioner", "practitioner", _reference),
+        ("Practitioner", "practitioner", reference_text),
         ("Role", "code", concept_text),
         ("Specialty", "specialty", concept_text),
     ),
     "Organization": (
         ("Type", "type", concept_text),
-        ("Telephone", "telecom", _contact),
-        ("Address", "address", _address),
+        ("Telephone", "telecom", contact_text),
+        ("Address", "address", address_text),
     ),
     "Encounter": (
         _STATUS,
-        ("Class", "class.display", _plain),
-        ("Date", "period", _period_text),
+        ("Class", "class.display", scalar_text),
+        ("Date", "period", period_text),
         ("Reason", "reasonCode", concept_text),
-        ("Practitioner", "participant.individual", _reference),
+        ("Practitioner", "participant.individual", reference_text),
+        ("Discharge", "hospitalization.dischargeDisposition", concept_text),
+        ("Location", "location.location", reference_text),
     ),
     "Condition": (
         ("Clinical status", "clinicalStatus", concept_text),
@@ -236,33 +150,36 @@ _LINES: dict[str, tuple[_Row, ...]] = {
         ("Severity", "severity", concept_text),
         ("Body site", "bodySite", concept_text),
         ("Onset", "onsetDateTime", date_text),
-        ("Onset", "onsetPeriod", _period_text),
-        ("Onset", "onsetString", _plain),
+        ("Onset", "onsetPeriod", period_text),
+        ("Onset", "onsetString", scalar_text),
         ("Recorded", "recordedDate", date_text),
         _NOTES,
     ),
     "Observation": (
         ("Value", "", value_text),
-        ("Components", "component", _component),
+        ("Components", "component", component_text),
         ("Interpretation", "interpretation", concept_text),
-        ("Reference range", "referenceRange", _range),
+        ("Reference range", "referenceRange", range_text),
         ("Date", "effectiveDateTime", date_text),
-        ("Date", "effectivePeriod", _period_text),
+        ("Date", "effectivePeriod", period_text),
         _NOTES,
     ),
     "MedicationRequest": (
         ("Dosage", "dosageInstruction", dosage_text),
-        ("Patient instruction", "dosageInstruction.patientInstruction", _plain),
+        ("Patient instruction", "dosageInstruction.patientInstruction", scalar_text),
         ("Prescribed", "authoredOn", date_text),
-        ("Prescriber", "requester", _reference),
+        ("Prescriber", "requester", reference_text),
         *_DOSES,
     ),
     "MedicationStatement": (("Dosage", "dosage", dosage_text), *_DOSES),
-    "Medication": (("Form", "form", concept_text), ("Manufacturer", "manufacturer", _reference)),
+    "Medication": (
+        ("Form", "form", concept_text),
+        ("Manufacturer", "manufacturer", reference_text),
+    ),
     "Procedure": (
         _STATUS,
         ("Performed", "performedDateTime", date_text),
-        ("Performed", "performedPeriod", _period_text),
+        ("Performed", "performedPeriod", period_text),
         ("Body site", "bodySite", concept_text),
         ("Outcome", "outcome", concept_text),
         _NOTES,
@@ -270,7 +187,7 @@ _LINES: dict[str, tuple[_Row, ...]] = {
     "AllergyIntolerance": (
         ("Clinical status", "clinicalStatus", concept_text),
         ("Verification", "verificationStatus", concept_text),
-        ("Criticality", "criticality", _plain),
+        ("Criticality", "criticality", scalar_text),
         ("Reaction", "reaction.manifestation", concept_text),
         _NOTES,
     ),
@@ -278,19 +195,86 @@ _LINES: dict[str, tuple[_Row, ...]] = {
     "Appointment": (
         _STATUS,
         ("Start", "start", date_text),
-        ("Patient instruction", "patientInstruction", _plain),
-        ("Comment", "comment", _plain),
+        ("Patient instruction", "patientInstruction", scalar_text),
+        ("Comment", "comment", scalar_text),
     ),
     "FamilyMemberHistory": (("Condition", "condition.code", concept_text), _NOTES),
     "DocumentReference": (
         ("Type", "type", concept_text),
         ("Date", "date", date_text),
-        ("Content", "content", _attachment),
+        ("Content", "content", attachment_text),
+    ),
+    "DiagnosticReport": (
+        _STATUS,
+        ("Category", "category", concept_text),
+        ("Conclusion", "conclusion", scalar_text),
+        ("Conclusion", "conclusionCode", concept_text),
+        ("Result", "result", reference_text),
+        ("Interpreted by", "resultsInterpreter", reference_text),
+        ("Performed by", "performer", reference_text),
+        ("Date", "effectiveDateTime", date_text),
+        ("Date", "effectivePeriod", period_text),
+        ("Issued", "issued", date_text),
+        ("File", "presentedForm.title", scalar_text),
+    ),
+    "Specimen": (
+        ("Collected", "collection.collectedDateTime", date_text),
+        ("Received", "receivedTime", date_text),
+        _NOTES,
+    ),
+    "Media": (
+        ("Modality", "modality", concept_text),
+        ("Date", "createdDateTime", date_text),
+        _NOTES,
+    ),
+    "ImagingStudy": (
+        _STATUS,
+        ("Started", "started", date_text),
+        ("Series", "series.description", scalar_text),
+        _NOTES,
+    ),
+    "Immunization": (
+        _STATUS,
+        ("Status reason", "statusReason", concept_text),
+        ("Date", "occurrenceDateTime", date_text),
+        ("Date", "occurrenceString", scalar_text),
+        ("Dose", "protocolApplied.doseNumberPositiveInt", scalar_text),
+        ("Dose", "protocolApplied.doseNumberString", scalar_text),
+        ("Lot", "lotNumber", scalar_text),
+        ("Expires", "expirationDate", scalar_text),
+        ("Manufacturer", "manufacturer", reference_text),
+        ("Given by", "performer.actor", reference_text),
+        ("Site", "site", concept_text),
+        ("Route", "route", concept_text),
+        ("Reaction", "reaction.detail", reference_text),
+        _NOTES,
+    ),
+    "ImmunizationRecommendation": (
+        ("Date", "date", date_text),
+        ("Recommended", "recommendation", _recommendation),
+    ),
+    "Invoice": (
+        _STATUS,
+        ("Type", "type", concept_text),
+        ("Date", "date", date_text),
+        ("Issued by", "issuer", reference_text),
+        ("Item", "lineItem", _line_item),
+        ("Total net", "totalNet", money_text),
+        ("Total gross", "totalGross", money_text),
+        ("Payment terms", "paymentTerms", scalar_text),
+        _NOTES,
+    ),
+    "ChargeItem": (
+        _STATUS,
+        ("Product", "productCodeableConcept", concept_text),
+        ("Quantity", "quantity", quantity_text),
+        ("Price", "priceOverride", money_text),
+        _NOTES,
     ),
     "CarePlan": (
         _STATUS,
-        ("Description", "description", _plain),
-        ("Activity", "activity.detail.description", _plain),
+        ("Description", "description", scalar_text),
+        ("Activity", "activity.detail.description", scalar_text),
         _NOTES,
     ),
 }
@@ -298,23 +282,36 @@ _SHORT = frozenset(
     {
         "Activity",
         "Components",
+        "Conclusion",
         "Condition",
         "Criticality",
         "Description",
+        "Discharge",
         "Dosage",
+        "Dose",
         "Interpretation",
+        "Item",
+        "Lot",
         "Note",
         "Onset",
         "Patient instruction",
         "Performed",
         "Reaction",
+        "Recommended",
         "Reference range",
         "Start",
         "Status reason",
+        "Total gross",
+        "Total net",
         "Value",
     }
 )
 _TITLES = {
+    "ChargeItem": "Charge",
+    "DiagnosticReport": "Report",
+    "ImagingStudy": "Imaging study",
+    "ImmunizationRecommendation": "Recommended immunization",
+    "Media": "Image",
     "AllergyIntolerance": "Allergy or intolerance",
     "CarePlan": "Care plan",
     "DocumentReference": "Document",

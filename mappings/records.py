@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from mappings.resources import (
     Resource,
-    as_list,
+    attachments_of,
     encounters_of,
     is_placeholder,
     key,
@@ -19,6 +19,7 @@ from mappings.resources import (
     references,
     subject_of,
 )
+from mappings.roots import days_of, organization_of, stand_alone
 
 
 class DocumentImpossible(ValueError):
@@ -35,22 +36,23 @@ class Records:
 
     What the store must supply (`group_by_root` does it from one batch of searches):
 
-    - `root`: the Encounter (or, from part 2 on, a stand-alone DiagnosticReport, Immunization,
-      DocumentReference or Invoice), as read.
+    - `root`: the Encounter, or the record of `mappings.roots.STAND_ALONE_TYPES` that belongs to
+      none, as read.
     - `patient`: the Patient that `root` names as its subject. None when it isn't on the server:
       such records offer no document.
-    - `organization`: the facility: the Organization of `Encounter.serviceProvider`, else the
-      Organization of the facility that serves the care context. None only if there is none at
-      all (no document can then be built: the custodian is missing).
+    - `organization`: the facility: the Organization that the root names
+      (`Encounter.serviceProvider`, a report's performer, a file's custodian, an invoice's issuer),
+      else the Organization of the facility that serves the care context. None only if there is
+      none at all (no document can then be built: the custodian is missing).
     - `practitioners`: Practitioner and PractitionerRole resources named by the root
       (`participant.individual`) or by the records (requester, performer, recorder, asserter, ...).
       Those that can't be read may be missing.
     - `others`: every other resource of the visit: whatever points at the encounter
-      (Condition, Observation, MedicationRequest, MedicationStatement, Procedure,
-      AllergyIntolerance, ServiceRequest, DocumentReference, CarePlan, ... with
-      `encounter`/`context`), Appointments that name the visit or one of its requests
-      (`supportingInformation`, `basedOn`, `reasonReference`), and what these or the root refer to
-      (Medication, Location, further Organizations, hasMember Observations, ...).
+      (Condition, Observation, MedicationRequest, MedicationStatement, Procedure, DiagnosticReport,
+      Immunization, AllergyIntolerance, ServiceRequest, DocumentReference, CarePlan, ChargeItem,
+      ... with `encounter`/`context`), what names one of these instead of the visit (an Appointment
+      `basedOn` a request, an Invoice with its ChargeItems), and what these or the root refer to
+      (Medication, Location, further Organizations, hasMember Observations, Specimen, ...).
     - `binaries`: Binary resources by their relative reference (`"Binary/x"`), for attachments
       whose `url` points at one. Inline `attachment.data` needs no entry. An attachment that is
       neither inline nor here is named in the document but can't travel in it.
@@ -74,16 +76,16 @@ def group_by_root(
     roots: Collection[str] | None = None,
     organization: Resource | None = None,
 ) -> list[Records]:
-    """Split the flat result of one batch of searches into one `Records` per Encounter.
+    """Split the flat result of one batch of searches into one `Records` per care context.
 
     Args:
         resources: every resource of the batch: matches and included ones of all pages, any order,
             repetitions allowed (the last one of a `Type/id` wins). Binary resources are taken into
             `binaries` of each care context.
-        roots: the references asked for (`"Encounter/abc"`); other encounters in the batch (partOf,
-            say) then don't become care contexts. None: every Encounter is a root.
-        organization: the facility, for encounters that name no `serviceProvider` or one that
-            isn't in the batch.
+        roots: the references asked for (`"Encounter/abc"`, `"Invoice/i1"`); nothing else in the
+            batch (an Encounter that another is part of, say) then becomes a care context. None:
+            every Encounter is a root, and every record that stands alone (`roots.stand_alone`).
+        organization: the facility, for roots that name none or one that isn't in the batch.
 
     Returns:
         one `Records` per root found, in the order of `roots`, else of appearance. A root that the
@@ -93,24 +95,36 @@ def group_by_root(
     for resource in resources:
         if resource.get("id") and not is_placeholder(resource):
             found[key(resource)] = resource
-    if roots is None:
-        wanted = [k for k in found if k.startswith("Encounter/")]
-    else:
-        wanted = [k for k in dict.fromkeys(roots) if k in found]
-    visits: dict[str, list[str]] = {k: [] for k in wanted}
+    if roots is not None:
+        return _grouped(found, [k for k in dict.fromkeys(roots) if k in found], organization)
+    visits = _grouped(found, [k for k in found if k.startswith("Encounter/")], organization)
+    placed = frozenset(key(r) for visit in visits for r in visit.others)
+    return visits + _grouped(found, stand_alone(found, placed), organization)
+
+
+def _grouped(
+    found: Mapping[str, Resource], wanted: list[str], facility: Resource | None
+) -> list[Records]:
+    """One care context for each of the wanted roots."""
+    contexts: dict[str, list[str]] = {k: [] for k in wanted}
+    for root, day in days_of(found, [k for k in wanted if k.startswith("Observation/")]).items():
+        contexts[root] += day
+    dated = frozenset(name for day in contexts.values() for name in day)
     unplaced = []
     for name, resource in found.items():
-        of = [e for e in encounters_of(resource) if e in visits]
+        of = [e for e in encounters_of(resource) if e in contexts]
+        if name in dated:
+            continue
         if of:
-            for encounter in of:
-                visits[encounter].append(name)
-        elif name not in visits and resource["resourceType"] not in _SHARED:
+            for root in of:
+                contexts[root].append(name)
+        elif name not in contexts and resource["resourceType"] not in _SHARED:
             unplaced.append(name)
     pointed = {name: frozenset(references(found[name])) for name in unplaced}
     binaries = {k: r for k, r in found.items() if k.startswith("Binary/")}
     return [
-        _records(found, name, members, pointed, binaries, organization)
-        for name, members in visits.items()
+        _records(found, name, members, pointed, binaries, facility)
+        for name, members in contexts.items()
     ]
 
 
@@ -141,12 +155,13 @@ def _records(
             if name in found and name not in taken:
                 taken[name] = None
                 queue.append(name)
-    provider = reference_key(found[root].get("serviceProvider"))
+    organization = organization_of(found[root], found, facility)
+    provider = key(organization) if organization else None
     people = ("Practitioner/", "PractitionerRole/")
     return Records(
         root=found[root],
         patient=found.get(patient or ""),
-        organization=found.get(provider or "", facility),
+        organization=organization,
         practitioners=tuple(found[n] for n in taken if n.startswith(people)),
         others=tuple(
             found[n]
@@ -163,10 +178,8 @@ def _named_binaries(
     """The Binary resources that attachments of these records name in their `url`."""
     named = {}
     for name in taken:
-        if not name.startswith("DocumentReference/"):
-            continue
-        for content in as_list(found[name].get("content")):
-            url = reference_key((content.get("attachment") or {}).get("url"))
+        for attachment in attachments_of(found[name]):
+            url = reference_key(attachment.get("url"))
             if url and url in binaries:
                 named[url] = binaries[url]
     return named

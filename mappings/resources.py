@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from mappings.systems import HAPI_PLACEHOLDER, TAG, TAG_RECEIVED
+from mappings.systems import HAPI_PLACEHOLDER, HFR_ID, TAG, TAG_RECEIVED
 
 Resource = dict[str, Any]
 _LITERAL = re.compile(r"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]+)?\Z")
@@ -27,6 +27,9 @@ _DATE_FIELDS = (
     "date",
     "issued",
     "created",
+    "createdDateTime",
+    "started",
+    "receivedTime",
 )
 _PERIOD_FIELDS = ("effectivePeriod", "performedPeriod", "occurrencePeriod", "period")
 
@@ -158,9 +161,31 @@ def label(resource: Resource) -> str:
         text = concept_text(resource.get("relationship"))
     elif kind == "CarePlan":
         text = str(resource.get("title") or resource.get("description") or "")
+    elif kind == "Immunization":
+        text = concept_text(resource.get("vaccineCode"))
+    elif kind == "ImmunizationRecommendation":
+        wanted = [r for r in as_list(resource.get("recommendation")) if isinstance(r, dict)]
+        text = ", ".join(filter(None, (recommended(r) for r in wanted)))
+    elif kind == "Invoice":
+        numbers = [i.get("value") for i in as_list(resource.get("identifier"))]
+        text = " ".join(str(n) for n in ("Invoice", next(filter(None, numbers), "")) if n)
+    elif kind == "Media":
+        text = str((resource.get("content") or {}).get("title") or "")
+        text = text or concept_text(resource.get("modality"))
+    elif kind == "Specimen":
+        text = concept_text(resource.get("type"))
+    elif kind == "ImagingStudy":
+        text = str(resource.get("description") or "") or _first_text(resource.get("procedureCode"))
     else:
         text = concept_text(resource.get("code"))
     return text.strip() or kind
+
+
+def recommended(recommendation: dict[str, Any]) -> str:
+    """What one entry of an ImmunizationRecommendation recommends: the vaccine, else the disease."""
+    return _first_text(recommendation.get("vaccineCode")) or concept_text(
+        recommendation.get("targetDisease")
+    )
 
 
 def _display(reference: object) -> str:
@@ -169,6 +194,15 @@ def _display(reference: object) -> str:
 
 def _first_text(concepts: object) -> str:
     return next((t for t in map(concept_text, as_list(concepts)) if t), "")
+
+
+def has_hfr_id(organization: Resource) -> bool:
+    """True for an Organization with an HFR id of its own."""
+    return any(
+        i.get("system") == HFR_ID and i.get("value")
+        for i in as_list(organization.get("identifier"))
+        if isinstance(i, dict)
+    )
 
 
 def is_placeholder(resource: Resource) -> bool:
@@ -183,6 +217,26 @@ def is_received(resource: Resource) -> bool:
     """True for a record that came from another HIP under a consent; never our own to give."""
     tags = as_list((resource.get("meta") or {}).get("tag"))
     return any(t.get("system") == TAG and t.get("code") == TAG_RECEIVED for t in tags)
+
+
+def is_outline(resource: Resource) -> bool:
+    """True for a record read without all its elements (`_elements`), which servers mark so."""
+    tags = as_list((resource.get("meta") or {}).get("tag"))
+    return any(t.get("code") == "SUBSETTED" for t in tags if isinstance(t, dict))
+
+
+def attachments_of(resource: Resource) -> list[dict[str, Any]]:
+    """The files of a record, wherever its type keeps them."""
+    kind = resource.get("resourceType")
+    if kind == "DocumentReference":
+        found = [c.get("attachment") for c in as_list(resource.get("content"))]
+    elif kind == "DiagnosticReport":
+        found = as_list(resource.get("presentedForm"))
+    elif kind == "Media":
+        found = [resource.get("content")]
+    else:
+        found = []
+    return [a for a in found if isinstance(a, dict)]
 
 
 def is_error(resource: Resource) -> bool:

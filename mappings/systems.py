@@ -43,6 +43,15 @@ ALLERGY_VERIFICATION: Final = (
 OBSERVATION_CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
 DIAGNOSIS_ROLE: Final = "http://terminology.hl7.org/CodeSystem/diagnosis-role"
 ORGANIZATION_TYPE: Final = "http://terminology.hl7.org/CodeSystem/organization-type"
+DIAGNOSTIC_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/v2-0074"
+BILLING_CODES: Final = "https://nrces.in/ndhm/fhir/r4/CodeSystem/ndhm-billing-codes"
+PRICE_COMPONENTS: Final = "https://nrces.in/ndhm/fhir/r4/CodeSystem/ndhm-price-components"
+INTERPRETATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+DISCHARGE_DISPOSITION: Final = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
+READMISSION: Final = "http://terminology.hl7.org/CodeSystem/v2-0092"
+PLACE_TYPE: Final = "http://terminology.hl7.org/CodeSystem/location-physical-type"
+FORECAST_STATUS: Final = "http://terminology.hl7.org/CodeSystem/immunization-recommendation-status"
+PRESCRIPTION_CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/medicationrequest-category"
 DATA_ABSENT_REASON_CODES: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
 # Extensions of FHIR R4 and of HAPI.
@@ -63,6 +72,7 @@ PROFILED_TYPES: Final = frozenset(
         "Appointment",
         "Binary",
         "CarePlan",
+        "ChargeItem",
         "Condition",
         "DocumentReference",
         "Encounter",
@@ -70,6 +80,7 @@ PROFILED_TYPES: Final = frozenset(
         "ImagingStudy",
         "Immunization",
         "ImmunizationRecommendation",
+        "Invoice",
         "Media",
         "Medication",
         "MedicationRequest",

@@ -8,38 +8,32 @@ derived, so the same records give the same document. Raises `DocumentImpossible`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from mappings.documents.dates import document_date, newest_update, to_instant
 from mappings.documents.entries import closure, entry
+from mappings.documents.kinds import Content, DocumentType, Part, parts_of, treating
 from mappings.documents.profiles import Context, lacking
 from mappings.documents.visit import Visit
 from mappings.ids import document_uuid
-from mappings.narrative import div, in_one_line
+from mappings.narrative import div
 from mappings.records import DocumentImpossible
-from mappings.resources import (
-    Resource,
-    as_list,
-    has_code,
-    key,
-    label,
-    reference_key,
-)
-from mappings.systems import (
-    CONFIDENTIALITY,
-    HFR_ID,
-    PARTICIPATION_TYPE,
-    SNOMED,
-    URI,
-    coding,
-    profile,
-)
+from mappings.resources import Resource, as_list, concept_text, is_outline, key, label
+from mappings.systems import CONFIDENTIALITY, HFR_ID, SNOMED, URI, coding, profile
+from mappings.value_text import date_text
 
 LANGUAGE = "en-IN"
 # Encounter.status of a visit that goes on: its document is preliminary.
 _GOES_ON = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave"})
+# Composition.status of a document about one record: by that record's status
+# (http://hl7.org/fhir/R4/valueset-diagnostic-report-status.html); "final" else.
+_STATUS = {
+    "partial": "preliminary",
+    "preliminary": "preliminary",
+    "amended": "amended",
+    "corrected": "amended",
+    "appended": "amended",
+}
 # v3-Confidentiality, from open to very restricted; a document is as confidential as its most
 # confidential record (https://terminology.hl7.org/CodeSystem-v3-Confidentiality.html).
 _CONFIDENTIALITY = {
@@ -51,124 +45,71 @@ _CONFIDENTIALITY = {
     "V": "very restricted",
 }
 _RANK = {code: rank for rank, code in enumerate(_CONFIDENTIALITY)}
-# Who treated the patient, best first, among an encounter's participants.
-_TREATING = ("PPRF", "ATND", "CON", "SPRF", "PART")
 
 
-@dataclass(frozen=True)
-class Section:
-    """One section of a profile: its title and its SNOMED CT code and display, verbatim."""
+def assemble(kind: DocumentType, visit: Visit) -> list[Resource]:
+    """The document Bundles of one type of one care context, at least one.
 
-    title: str
-    code: str
-    display: str
-
-
-@dataclass(frozen=True)
-class Content:
-    """What one section of one document holds: records, and lines that have no record."""
-
-    section: Section
-    entries: tuple[Resource, ...] = ()
-    lines: tuple[str, ...] = ()
-
-    @cached_property
-    def told(self) -> list[str]:
-        """Everything the section holds, a line each, for its narrative."""
-        return [*map(in_one_line, self.entries), *self.lines]
-
-
-@dataclass(frozen=True)
-class DocumentType:
-    """One HI type: how its Composition looks and which records of a visit go into it."""
-
-    hi_type: str
-    profile: str
-    code: str
-    display: str
-    title: str
-    contents: Callable[[Visit], list[Content]]
-    authors: Callable[[Visit], list[str]]
-    # PrescriptionRecord wants entries in its section and slices them by Reference.type; the other
-    # profiles take a section of words only and don't mind the type.
-    typed_entries: bool = False
-    # Elements of the Encounter that this HI type's consent doesn't cover.
-    encounter_without: frozenset[str] = frozenset()
-
-
-def treating_practitioners(visit: Visit) -> list[str]:
-    """`Type/id` of the practitioners who took part in the visit, the main one first."""
-    ranked = []
-    for position, participant in enumerate(as_list(visit.root.get("participant"))):
-        name = reference_key(participant.get("individual"))
-        if name and name in visit.known and name.startswith("Practitioner"):
-            kinds = participant.get("type")
-            rank = next(
-                (
-                    n
-                    for n, code in enumerate(_TREATING)
-                    if has_code(kinds, frozenset({(PARTICIPATION_TYPE, code)}))
-                ),
-                len(_TREATING),
-            )
-            ranked.append((rank, position, name))
-    return list(dict.fromkeys(name for _, _, name in sorted(ranked)))
-
-
-def contents_of(kind: DocumentType, visit: Visit) -> list[Content]:
-    """The sections of a document that hold something; [] if there is nothing to say.
-
-    A record without an element that no code can stand for (`profiles.INDISPENSABLE`) is told in
-    words instead of standing there as an entry.
+    Raises: DocumentImpossible if it holds nothing of this type, nothing has a date, or the records
+    were read without their files.
     """
-    found = []
-    for content in kind.contents(visit):
-        entries = tuple(r for r in content.entries if not lacking(r))
-        told = tuple(in_one_line(r) for r in content.entries if lacking(r))
-        if entries or (not kind.typed_entries and (told or content.lines)):
-            found.append(Content(content.section, entries, (*told, *content.lines)))
-    return found
-
-
-def assemble(kind: DocumentType, visit: Visit) -> Resource:
-    """The document Bundle of one visit.
-
-    Raises: DocumentImpossible if the visit holds nothing of this type, or nothing has a date.
-    """
-    contents = contents_of(kind, visit)
-    if not contents:
+    parts = parts_of(kind, visit)
+    if not parts:
         raise DocumentImpossible(
-            f"The visit holds nothing that a document of type {kind.hi_type} could say."
+            f"The {visit.root['resourceType']} holds nothing that a document of type "
+            f"{kind.hi_type} could say{_why(kind, visit)}."
         )
-    authors = [n for n in kind.authors(visit) if n in visit.known] or [key(visit.organization)]
-    taken = closure(
-        visit, (r for c in contents for r in c.entries), authors, kind.encounter_without
-    )
+    return [_document(kind, visit, part) for part in parts]
+
+
+def _why(kind: DocumentType, visit: Visit) -> str:
+    """What is missing in the records that would stand in the document, if that is the reason."""
+    if visit.root["resourceType"] not in kind.roots:
+        return ""
+    entries = [r for part in kind.parts(visit) for c in part.contents for r in c.entries]
+    missing = {f"{r['resourceType']}.{element}" for r in entries if (element := lacking(r))}
+    return f": {', '.join(sorted(missing))} is missing" if missing else ""
+
+
+def _document(kind: DocumentType, visit: Visit, part: Part) -> Resource:
+    authors = [n for n in kind.authors(visit, part) if n in visit.known]
+    authors = authors or [key(visit.organization)]
+    entries = [r for c in part.contents for r in c.entries]
+    taken = closure(visit, entries, authors, kind.encounter_without, kind.follows)
+    if any(is_outline(r) for r in taken.values()):
+        raise DocumentImpossible("The records were read without their files; read them again.")
     scope = _scope(visit)
     urls = {name: f"urn:uuid:{document_uuid(scope, name)}" for name in taken}
     labels = {name: label(resource) for name, resource in taken.items()}
-    date = document_date(visit.root, taken.values())
+    date = document_date(visit.root, taken.values(), part.focus)
     if not date:
         raise DocumentImpossible(
-            "Neither the visit nor any of its records has a date; a document needs one."
+            f"Neither the {visit.root['resourceType']} nor any of its records has a date; "
+            "a document needs one."
         )
     timestamp = newest_update(taken.values()) or to_instant(date)
 
     def refer(name: str) -> dict[str, Any]:
         return {"reference": urls[name], "display": labels[name]}
 
-    treating = treating_practitioners(visit)
+    people = treating(visit)
+    is_visit = visit.root["resourceType"] == "Encounter"
     context = Context(
         patient=refer(key(visit.patient)),
         organization=refer(key(visit.organization)),
-        practitioner=refer(treating[0]) if len(treating) == 1 and treating[0] in urls else None,
-        period=visit.root.get("period") or {},
+        practitioner=refer(people[0]) if len(people) == 1 and people[0] in urls else None,
+        period=(visit.root.get("period") or {}) if is_visit else {},
     )
-    entries = [entry(resource, name, urls, labels, context) for name, resource in taken.items()]
+    profiles = {key(r): c.section.entry_profile for c in part.contents for r in c.entries}
+    made = [
+        entry(resource, name, urls, labels, context, profiles.get(name, ""))
+        for name, resource in taken.items()
+    ]
     confidentiality = _confidentiality(taken.values())
-    version = document_uuid(scope, kind.hi_type, key(visit.root), timestamp, *_versions(taken))
-    composition = _composition(kind, visit, contents, authors, refer, date, confidentiality)
-    composition_uuid = document_uuid(scope, kind.hi_type, key(visit.root))
+    about = [key(visit.root), *([key(part.focus)] if part.focus else [])]
+    version = document_uuid(scope, kind.hi_type, *about, timestamp, *_versions(taken))
+    composition = _composition(kind, visit, part, authors, refer, date, confidentiality)
+    composition_uuid = document_uuid(scope, kind.hi_type, *about)
     composition["id"] = composition_uuid
     composition["identifier"] = {"system": URI, "value": f"urn:uuid:{composition_uuid}"}
     composition["meta"]["lastUpdated"] = timestamp
@@ -188,7 +129,7 @@ def assemble(kind: DocumentType, visit: Visit) -> Resource:
         "timestamp": timestamp,
         "entry": [
             {"fullUrl": f"urn:uuid:{composition_uuid}", "resource": composition},
-            *entries,
+            *made,
         ],
     }
 
@@ -204,44 +145,73 @@ def _scope(visit: Visit) -> str:
 def _composition(
     kind: DocumentType,
     visit: Visit,
-    contents: list[Content],
+    part: Part,
     authors: list[str],
     refer: Callable[[str], dict[str, Any]],
     date: str,
     confidentiality: str,
 ) -> Resource:
     organization = refer(key(visit.organization))
-    type_code = coding(SNOMED, kind.code, kind.display)
-    sections = [_section(kind, content, refer) for content in contents]
+    sections = [_section(kind, content, refer) for content in part.contents]
+    title = part.title or kind.title
     head = [
         ("Patient", label(visit.patient)),
         ("Facility", label(visit.organization)),
         ("Author", ", ".join(refer(a)["display"] for a in authors)),
         ("Date", date[:10]),
+        *_stay(visit.root),
     ]
-    body = [(s["title"], "\n".join(c.told)) for s, c in zip(sections, contents, strict=True)]
-    return {
+    body = [(s["title"], "\n".join(c.told)) for s, c in zip(sections, part.contents, strict=True)]
+    composition = {
         "resourceType": "Composition",
         "id": "",
         "meta": {"versionId": "1", "lastUpdated": "", "profile": [profile(kind.profile)]},
         "language": LANGUAGE,
         "text": {
             "status": "generated",
-            "div": div([*head, *body], title=kind.title, language=LANGUAGE),
+            "div": div([*head, *body], title=title, language=LANGUAGE),
         },
         "identifier": {},
-        "status": "preliminary" if visit.root.get("status") in _GOES_ON else "final",
-        "type": {"coding": [type_code], "text": kind.display},
+        "status": _status(visit.root, part.focus),
+        "type": _concept(kind.code, kind.display, kind.display),
         "subject": refer(key(visit.patient)),
-        "encounter": refer(key(visit.root)),
         "date": date,
         "author": [refer(name) for name in authors],
-        "title": kind.title,
+        "title": title,
         "confidentiality": confidentiality,
         "attester": [{"mode": "official", "party": organization}],
         "custodian": organization,
         "section": sections,
     }
+    if visit.root["resourceType"] == "Encounter":
+        composition["encounter"] = refer(key(visit.root))
+    return composition
+
+
+def _status(root: Resource, focus: Resource | None) -> str:
+    """Composition.status, by the status of the one record told, else of the visit."""
+    if focus is not None:
+        return _STATUS.get(str(focus.get("status")), "final")
+    goes_on = root["resourceType"] == "Encounter" and root.get("status") in _GOES_ON
+    return "preliminary" if goes_on else "final"
+
+
+def _stay(root: Resource) -> list[tuple[str, str]]:
+    """When the patient was admitted and discharged, and where to, for a visit that says so."""
+    if root["resourceType"] != "Encounter" or not root.get("hospitalization"):
+        return []
+    period = root.get("period") or {}
+    disposition = concept_text(root["hospitalization"].get("dischargeDisposition"))
+    left = ", ".join(t for t in (date_text(period.get("end")), disposition) if t)
+    return [
+        (name, text)
+        for name, text in (("Admitted", date_text(period.get("start"))), ("Discharged", left))
+        if text
+    ]
+
+
+def _concept(code: str, display: str, text: str) -> dict[str, Any]:
+    return {"coding": [coding(SNOMED, code, display)], "text": text} if code else {"text": text}
 
 
 def _section(
@@ -250,15 +220,13 @@ def _section(
     section = content.section
     made: dict[str, Any] = {
         "title": section.title,
-        "code": {
-            "coding": [coding(SNOMED, section.code, section.display)],
-            "text": section.title,
-        },
         "text": {
             "status": "generated",
             "div": div([("", line) for line in content.told]),
         },
     }
+    if section.code:
+        made["code"] = _concept(section.code, section.display, section.title)
     if content.entries:
         made["entry"] = [
             {**refer(key(r)), "type": r["resourceType"]} if kind.typed_entries else refer(key(r))

@@ -31,12 +31,18 @@ def to_instant(value: str) -> str:
     return moment.isoformat() if moment else value
 
 
-def document_date(root: Resource, resources: Iterable[Resource]) -> str:
+def document_date(
+    root: Resource, resources: Iterable[Resource], focus: Resource | None = None
+) -> str:
     """When the document's content was last changed by those who wrote it (Composition.date).
 
-    The end of the visit; while it has none, the newest date that the visit or a record states; for
+    Of a document about one record (`focus`): when that was issued, or happened. Else the end of the
+    visit; while it has none, the newest date that the visit or a record states; for
     records without any date, their newest update on the server. "" if there is nothing at all.
     """
+    for stated in (focus.get("issued"), clinical_date(focus)) if focus else ():
+        if isinstance(stated, str) and parsed(stated):
+            return _with_zone(stated)
     period = root.get("period")
     end = period.get("end") if isinstance(period, dict) else None
     if isinstance(end, str) and parsed(end):

@@ -36,7 +36,13 @@ CONCEPTS: dict[str, tuple[tuple[str, Systems], ...]] = {
         ("participant.type", ANY),
     ),
     "CarePlan": (("category", _SNOMED_ONLY),),
+    "ChargeItem": (),
     "Condition": (("code", frozenset({ICD10, SNOMED})),),
+    "DiagnosticReport": (
+        ("category", _SNOMED_ONLY),
+        ("code", frozenset({LOINC})),
+        ("conclusionCode", _SNOMED_ONLY),
+    ),
     "Encounter": (
         ("type", ANY),
         ("serviceType", ANY),
@@ -50,6 +56,24 @@ CONCEPTS: dict[str, tuple[tuple[str, Systems], ...]] = {
         ("reasonCode", _SNOMED_ONLY),
         ("condition.code", _SNOMED_ONLY),
     ),
+    "ImagingStudy": (("procedureCode", _SNOMED_ONLY), ("reasonCode", _SNOMED_ONLY)),
+    "Immunization": (
+        ("vaccineCode", ANY),
+        ("site", ANY),
+        ("route", _SNOMED_ONLY),
+        ("performer.function", ANY),
+        ("reasonCode", _SNOMED_ONLY),
+    ),
+    "ImmunizationRecommendation": (
+        ("recommendation.vaccineCode", ANY),
+        ("recommendation.targetDisease", ANY),
+        ("recommendation.contraindicatedVaccineCode", ANY),
+        ("recommendation.forecastStatus", ANY),
+        ("recommendation.forecastReason", ANY),
+        ("recommendation.dateCriterion.code", ANY),
+    ),
+    "Invoice": (),
+    "Media": (("modality", ANY),),
     "Medication": (("code", ANY),),
     "MedicationRequest": (
         ("medicationCodeableConcept", _SNOMED_ONLY),
@@ -82,6 +106,7 @@ CONCEPTS: dict[str, tuple[tuple[str, Systems], ...]] = {
         ("usedCode", _SNOMED_ONLY),
     ),
     "ServiceRequest": (("code", _SNOMED_ONLY),),
+    "Specimen": (("type", _SNOMED_ONLY),),
 }
 
 # Systems whose codes are worth keeping in the text where the profile forbids them as codes.
@@ -94,8 +119,11 @@ CODING = "coding"
 REQUIRED: dict[str, tuple[tuple[str, str], ...]] = {
     "Condition": (("code", "Not recorded"),),
     "AllergyIntolerance": (("code", "Not recorded"),),
+    "DiagnosticReport": (("code", "Not recorded"),),
     "Encounter": (("class", CODING),),
     "FamilyMemberHistory": (("relationship", "Not recorded"),),
+    "Immunization": (("vaccineCode", "Not recorded"),),
+    "ImmunizationRecommendation": (("date", PRIMITIVE),),
     "Medication": (("code", "Not recorded"),),
     "MedicationRequest": (
         ("medicationCodeableConcept", "Not recorded"),
@@ -111,21 +139,28 @@ REQUIRED: dict[str, tuple[tuple[str, str], ...]] = {
 # relative is part of what could be known.
 UNKNOWN_STATUS = {
     "CarePlan": "unknown",
+    "ChargeItem": "unknown",
+    "DiagnosticReport": "unknown",
     "DocumentReference": "current",
     "Encounter": "unknown",
     "FamilyMemberHistory": "partial",
+    "ImagingStudy": "unknown",
+    "Media": "unknown",
     "MedicationRequest": "unknown",
     "MedicationStatement": "unknown",
     "Observation": "unknown",
     "Procedure": "unknown",
     "ServiceRequest": "unknown",
 }
-# Elements that R4 requires and no code can honestly stand for. A record without one is told in
-# words, in the section where it belongs.
+# Elements that R4 or the profile requires and nothing can honestly stand for. A record without one
+# is told in words, in the section where it belongs.
 INDISPENSABLE: dict[str, tuple[str, ...]] = {
     "AllergyIntolerance": ("clinicalStatus",),
     "Appointment": ("status", "start"),
     "CarePlan": ("intent",),
+    "Immunization": ("status", "occurrenceDateTime"),
+    "ImmunizationRecommendation": ("recommendation",),
+    "Invoice": ("status",),
     "MedicationRequest": ("intent",),
     "ServiceRequest": ("intent",),
 }

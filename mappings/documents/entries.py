@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import unescape
 from typing import Any
 
-from mappings.documents.attachments import with_files
+from mappings.documents.attachments import set_apart, with_files
+from mappings.documents.diagnostic_report import may_be_told as report_may_be_told
+from mappings.documents.fitting import fit_type, profile_of
 from mappings.documents.medications import for_document
 from mappings.documents.profiles import Context, fit, lacking
 from mappings.documents.repairs import repaired
 from mappings.documents.visit import SHARED_TYPES, Visit
-from mappings.documents.vital_signs import fit_vital_sign
 from mappings.narrative import clean, narrative
 from mappings.resources import (
     Resource,
@@ -25,29 +26,17 @@ from mappings.resources import (
     key,
     reference_key,
 )
-from mappings.systems import PROFILED_TYPES, profile
+from mappings.systems import profile
 
 _TAG = re.compile(r"<[^>]*>")
-# Types that a reference may bring into a document from the records. Reports, immunizations and
-# invoices are HI types of their own with their own consent, so a reference to one is cut.
-_MAY_FOLLOW = SHARED_TYPES | {
-    "AllergyIntolerance",
-    "Appointment",
-    "CarePlan",
-    "Condition",
-    "DocumentReference",
-    "FamilyMemberHistory",
-    "MedicationRequest",
-    "MedicationStatement",
-    "Observation",
-    "Procedure",
-    "ServiceRequest",
-    "Specimen",
-}
 
 
 def closure(
-    visit: Visit, entries: Iterable[Resource], authors: Iterable[str], without: frozenset[str]
+    visit: Visit,
+    entries: Iterable[Resource],
+    authors: Iterable[str],
+    without: frozenset[str],
+    follows: frozenset[str],
 ) -> dict[str, Resource]:
     """Everything that a document holds, by `Type/id`.
 
@@ -56,32 +45,40 @@ def closure(
         entries: what stands in the document's sections.
         authors: `Type/id` of the authors, all of them in `visit.known`.
         without: elements of the Encounter that the document doesn't carry.
+        follows: types that a reference may bring along.
 
     Returns:
-        the patient, authors, facility and visit, the entries, and whatever these refer to.
+        the patient, authors, facility and visit (if the root is one), the entries, whatever these
+        refer to, and the files that are too large to stand in their records.
     """
     taken = {key(visit.patient): visit.patient}
     taken |= {name: visit.known[name] for name in authors}
     taken[key(visit.organization)] = visit.organization
     root = {k: v for k, v in visit.root.items() if k not in without}
-    taken[key(root)] = root
+    pending: list[str] = []
+    if root["resourceType"] == "Encounter":
+        taken[key(root)] = root
+        # The visit brings people and places along; clinical records come through the sections only.
+        pending = [n for n in sorted(visit.references(root)) if _type_of(n) in SHARED_TYPES]
     queue = list(entries)
     taken |= {key(r): r for r in queue}
     queue += [r for name, r in taken.items() if name != key(root)]
-    # The visit brings people and places along; clinical records come through the sections only.
-    pending = [n for n in sorted(visit.references(root)) if _type_of(n) in SHARED_TYPES]
     while queue or pending:
         if queue:
             pending += sorted(visit.references(queue.pop()))
         for name in pending:
-            if name in taken or name not in visit.known or _type_of(name) not in _MAY_FOLLOW:
+            if name in taken or name not in visit.known or _type_of(name) not in follows:
                 continue
             record = _prepared(visit.known[name], visit)
             if record is not None:
                 taken[name] = record
                 queue.append(record)
         pending = []
-    return taken
+    files: dict[str, Resource] = {}
+    for name, record in taken.items():
+        taken[name], binaries = set_apart(record, visit.inline_limit)
+        files |= {key(b): b for b in binaries}
+    return taken | files
 
 
 def _prepared(record: Resource, visit: Visit) -> Resource | None:
@@ -90,7 +87,9 @@ def _prepared(record: Resource, visit: Visit) -> Resource | None:
         return None
     if record["resourceType"] in ("MedicationRequest", "MedicationStatement"):
         return for_document(record, visit)
-    if record["resourceType"] == "DocumentReference":
+    if record["resourceType"] == "DiagnosticReport" and not report_may_be_told(record):
+        return None
+    if record["resourceType"] in ("DiagnosticReport", "DocumentReference", "Media"):
         return with_files(record, visit)
     return record
 
@@ -105,6 +104,7 @@ def entry(
     urls: Mapping[str, str],
     labels: Mapping[str, str],
     context: Context,
+    profile_name: str = "",
 ) -> Resource:
     """One record as an entry of `Bundle.entry`: an own copy that refers to nothing outside.
 
@@ -114,13 +114,15 @@ def entry(
         urls: `Type/id` -> `urn:uuid:...` of everything in the document.
         labels: `Type/id` -> what to call it in `Reference.display`.
         context: what a record may take over from the visit.
+        profile_name: the NRCeS profile that the record's section asks for; "" its type's own.
     """
     kind = record["resourceType"]
     resource: Resource = {"resourceType": kind, "id": urls[name].removeprefix("urn:uuid:")}
     meta = record.get("meta") or {}
     resource["meta"] = {k: meta[k] for k in ("versionId", "lastUpdated") if meta.get(k)}
-    if kind in PROFILED_TYPES:
-        resource["meta"]["profile"] = [profile(kind)]
+    claimed = profile_name or profile_of(record)
+    if claimed:
+        resource["meta"]["profile"] = [profile(claimed)]
     if not resource["meta"]:
         del resource["meta"]
     if kind != "Binary":
@@ -131,8 +133,7 @@ def entry(
     fit(resource, context, record_id=str(record["id"]))
     for contained in as_list(resource.get("contained")):
         fit(contained, context, record_id=str(contained.get("id", "")))
-    if kind == "Observation":
-        fit_vital_sign(resource, context)
+    fit_type(resource, context, profile_name or claimed)
     if kind != "Binary":
         resource["text"] = _with_own_words(narrative(resource), record.get("text"))
     _drop_unused_contained(resource)
@@ -146,6 +147,8 @@ def _rewrite(value: Any, urls: Mapping[str, str], labels: Mapping[str, str]) -> 
             return _reference(value, urls, labels)
         if "system" in value or "end" in value:
             value = repaired(value)
+        elif "contentType" in value and value.get("url") in urls:
+            value = {**value, "url": urls[value["url"]]}
         return {
             k: _rewrite(v, urls, labels) if isinstance(v, dict | list) else v
             for k, v in value.items()

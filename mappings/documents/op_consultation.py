@@ -6,66 +6,43 @@ type that the profile has a section for stands in exactly one section.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 from mappings.documents.attachments import readable
-from mappings.documents.base import Content, DocumentType, Section, treating_practitioners
+from mappings.documents.kinds import Content, DocumentType, Part, Section, treating_practitioners
 from mappings.documents.medications import for_document, may_be_told
-from mappings.documents.visit import Visit
-from mappings.documents.vital_signs import CODES
-from mappings.resources import (
-    Resource,
-    as_list,
-    codings,
-    concept_text,
-    has_code,
-    key,
-    reference_key,
+from mappings.documents.sorting import (
+    ALLERGIES,
+    CARE_PLAN,
+    CHIEF_COMPLAINTS,
+    FAMILY_HISTORY,
+    FOLLOW_UP,
+    INVESTIGATION_ADVICE,
+    OTHER_OBSERVATIONS,
+    PHYSICAL_EXAMINATION,
+    REFERRAL,
+    conditions,
+    follow_ups,
+    is_examination,
+    is_referral,
+    split,
 )
-from mappings.systems import DIAGNOSIS_ROLE, LOINC, OBSERVATION_CATEGORY, SNOMED
+from mappings.documents.visit import Visit
 
 # Titles are ours; codes and displays are fixed by the profile, in its order.
-CHIEF_COMPLAINTS = Section("Chief complaints", "422843007", "Chief complaint section")
-PHYSICAL_EXAMINATION = Section("Physical examination", "425044008", "Physical exam section")
-ALLERGIES = Section("Allergies", "722446000", "Allergy record")
 MEDICAL_HISTORY = Section(
     "Diagnoses and medical history", "371529009", "History and physical report"
 )
-FAMILY_HISTORY = Section("Family history", "422432008", "Family history section")
-INVESTIGATION_ADVICE = Section("Investigation advice", "721963009", "Order document")
 MEDICATIONS = Section("Medications", "721912009", "Medication summary document")
-FOLLOW_UP = Section("Follow up", "390906007", "Follow-up encounter")
 PROCEDURE = Section("Procedures", "371525003", "Clinical procedure report")
-REFERRAL = Section("Referral", "306206005", "Referral to service")
-OTHER_OBSERVATIONS = Section("Other observations", "404684003", "Clinical finding")
 DOCUMENTS = Section("Documents", "371530004", "Clinical consultation report")
-# The profile has no section for advice; it allows others after its own (slicing openAtEnd). Code
-# and display are those of the CarePlan section in NRCeS's DischargeSummaryRecord.
-CARE_PLAN = Section("Care plan", "734163000", "Care plan")
-
-_COMPLAINT = frozenset(
-    {
-        (SNOMED, "33962009"),  # Chief complaint
-        (SNOMED, "422843007"),  # Chief complaint section
-        (LOINC, "10154-3"),  # Chief complaint Narrative - Reported
-        (LOINC, "8661-1"),  # Chief complaint Narrative
-    }
-)
-_COMPLAINT_WORDS = ("complaint", "symptom")
-_COMPLAINT_ROLE = frozenset({(DIAGNOSIS_ROLE, "CC")})
-_EXAMINATION = frozenset(
-    {(OBSERVATION_CATEGORY, "vital-signs"), (OBSERVATION_CATEGORY, "exam")}
-) | {(LOINC, code) for code in CODES}
-_REFERRAL = frozenset({(SNOMED, "3457005"), (SNOMED, "306206005")})
 
 
-def _contents(visit: Visit) -> list[Content]:
-    complaints, history = _conditions(visit)
-    examined, other = _split(visit.of("Observation"), _is_examination)
-    referrals, orders = _split(visit.of("ServiceRequest"), _is_referral)
+def _parts(visit: Visit) -> list[Part]:
+    complaints, history = conditions(visit)
+    examined, other = split(visit.of("Observation"), is_examination)
+    referrals, orders = split(visit.of("ServiceRequest"), is_referral)
     medications = [r for r in visit.of("MedicationRequest") if may_be_told(r)]
     documents, unread = readable(visit)
-    return [
+    contents = [
         Content(CHIEF_COMPLAINTS, tuple(complaints)),
         Content(PHYSICAL_EXAMINATION, tuple(examined)),
         Content(ALLERGIES, tuple(visit.of("AllergyIntolerance"))),
@@ -76,86 +53,16 @@ def _contents(visit: Visit) -> list[Content]:
             MEDICATIONS,
             tuple(for_document(r, visit) for r in (*medications, *visit.of("MedicationStatement"))),
         ),
-        Content(FOLLOW_UP, tuple(_follow_ups(visit))),
+        Content(FOLLOW_UP, tuple(follow_ups(visit))),
         Content(PROCEDURE, tuple(visit.of("Procedure"))),
         Content(REFERRAL, tuple(referrals)),
         Content(OTHER_OBSERVATIONS, tuple(other)),
         Content(DOCUMENTS, documents, unread),
+        # The profile has no section for advice; it allows others after its own (slicing
+        # openAtEnd). Code and display are those of NRCeS's DischargeSummaryRecord.
         Content(CARE_PLAN, tuple(visit.of("CarePlan"))),
     ]
-
-
-def _conditions(visit: Visit) -> tuple[list[Resource], list[Resource]]:
-    """The visit's complaints, and its diagnoses and earlier illnesses.
-
-    A reason that the Encounter states as words or codes only becomes a Condition of this document,
-    because the section takes nothing else; not where a record says the same.
-    """
-    reasons = frozenset(reference_key(r) for r in as_list(visit.root.get("reasonReference")))
-    roles = {
-        reference_key(d.get("condition")): d.get("use")
-        for d in as_list(visit.root.get("diagnosis"))
-    }
-
-    def is_complaint(condition: Resource) -> bool:
-        name = key(condition)
-        categories = as_list(condition.get("category"))
-        words = " ".join(concept_text(c).lower() for c in categories)
-        return (
-            name in reasons
-            or has_code(roles.get(name), _COMPLAINT_ROLE)
-            or has_code(categories, _COMPLAINT)
-            or any(w in words for w in _COMPLAINT_WORDS)
-        )
-
-    complaints, history = _split(visit.of("Condition"), is_complaint)
-    said = {concept_text(c.get("code")).strip().lower() for c in complaints}
-    for number, reason in enumerate(as_list(visit.root.get("reasonCode")), start=1):
-        words = concept_text(reason).strip().lower()
-        if words and words not in said:
-            said.add(words)
-            complaints.append(
-                {
-                    "resourceType": "Condition",
-                    "id": f"{visit.root['id']}-reason-{number}",
-                    "code": reason,
-                    "subject": {"reference": key(visit.patient)},
-                    "encounter": {"reference": key(visit.root)},
-                }
-            )
-    return complaints, history
-
-
-def _is_examination(observation: Resource) -> bool:
-    return has_code(observation.get("category"), _EXAMINATION) or has_code(
-        observation.get("code"), _EXAMINATION
-    )
-
-
-def _is_referral(request: Resource) -> bool:
-    concepts = [*as_list(request.get("category")), request.get("code")]
-    if any(has_code(c, _REFERRAL) for c in concepts):
-        return True
-    words = [concept_text(c) for c in concepts] + [
-        str(c.get("display", "")) for c in codings(concepts)
-    ]
-    return any("referral" in w.lower() for w in words)
-
-
-def _follow_ups(visit: Visit) -> list[Resource]:
-    """Appointments made in the visit; not the one that the visit itself fulfilled."""
-    fulfilled = {reference_key(r) for r in as_list(visit.root.get("appointment"))}
-    return [a for a in visit.of("Appointment") if key(a) not in fulfilled]
-
-
-def _split(
-    resources: Iterable[Resource], chosen: Callable[[Resource], bool]
-) -> tuple[list[Resource], list[Resource]]:
-    yes: list[Resource] = []
-    no: list[Resource] = []
-    for resource in resources:
-        (yes if chosen(resource) else no).append(resource)
-    return yes, no
+    return [Part(contents)]
 
 
 OP_CONSULTATION = DocumentType(
@@ -164,6 +71,7 @@ OP_CONSULTATION = DocumentType(
     code="371530004",
     display="Clinical consultation report",
     title="Consultation report",
-    contents=_contents,
+    parts=_parts,
     authors=treating_practitioners,
+    encounter_without=frozenset(),
 )

@@ -1,64 +1,51 @@
 """Prescription: the MedicationRequests of one visit, with the scanned slip if there is one.
 
 https://nrces.in/ndhm/fhir/r4/StructureDefinition/PrescriptionRecord: one section whose entries are
-MedicationRequests and at most one Binary.
+MedicationRequests and at most one Binary. A slip is a file of the visit whose type or title says
+so; further slips are documents of their own.
 """
 
 from __future__ import annotations
 
-from mappings.documents.attachments import inline
-from mappings.documents.base import Content, DocumentType, Section, treating_practitioners
+from mappings.documents.attachments import binary_of, files_of, with_files
+from mappings.documents.kinds import Content, DocumentType, Part, Section, named_authors, treating
 from mappings.documents.medications import for_document, may_be_told
 from mappings.documents.visit import Visit
-from mappings.resources import Resource, as_list, has_code, reference_key
-from mappings.systems import LOINC, SNOMED
+from mappings.resources import Resource, attachments_of, clinical_date, is_outline, key
 
 PRESCRIPTION_RECORD = Section("Prescription record", "440545006", "Prescription record")
 
-# DocumentReference.type of a scanned prescription.
-_SLIP = frozenset(
-    {
-        (SNOMED, "440545006"),  # Prescription record
-        (LOINC, "57833-6"),  # Prescription for medication
-    }
-)
+
+def _parts(visit: Visit) -> list[Part]:
+    requests = tuple(
+        for_document(r, visit) for r in visit.of("MedicationRequest") if may_be_told(r)
+    )
+    slips = _slips(visit)
+    first = Part([Content(PRESCRIPTION_RECORD, (*requests, *slips[:1]))])
+    others = [Part([Content(PRESCRIPTION_RECORD, (slip,))], focus=slip) for slip in slips[1:]]
+    return [first, *others]
 
 
-def _contents(visit: Visit) -> list[Content]:
-    requests = [for_document(r, visit) for r in visit.of("MedicationRequest") if may_be_told(r)]
-    slip = _slip(visit)
-    return [Content(PRESCRIPTION_RECORD, (*requests, *([slip] if slip else [])))]
-
-
-def _slip(visit: Visit) -> Resource | None:
-    """The newest scanned prescription of the visit as a Binary; a PDF before any other file."""
+def _slips(visit: Visit) -> list[Resource]:
+    """The scanned prescriptions of the visit as Binaries; PDFs before other files, newest first."""
     found = []
-    for record in visit.of("DocumentReference"):
-        if not has_code(record.get("type"), _SLIP) or record.get("status") == "superseded":
+    for record in files_of(visit, "Prescription"):
+        if is_outline(record):
+            found.append((True, clinical_date(record), key(record), 0, record))
             continue
-        for number, content in enumerate(as_list(record.get("content"))):
-            file = inline(content.get("attachment") or {}, visit)
-            if file:
-                found.append((file["contentType"] == "application/pdf", number, record, file))
-    if not found:
-        return None
-    best = max(reversed(found), key=lambda f: f[0])
-    _, number, record, file = best
-    return {
-        "resourceType": "Binary",
-        "id": f"{record['id']}-file-{number}",
-        "meta": record.get("meta") or {},
-        "contentType": file["contentType"],
-        "data": file["data"],
-    }
+        for number, file in enumerate(attachments_of(with_files(record, visit) or {}), start=1):
+            is_pdf = file["contentType"] == "application/pdf"
+            binary = binary_of(record, number, file)
+            found.append((is_pdf, clinical_date(record), key(record), -number, binary))
+    found.sort(key=lambda f: f[:4], reverse=True)
+    return [binary for *_, binary in found]
 
 
-def _authors(visit: Visit) -> list[str]:
+def _authors(visit: Visit, _part: Part) -> list[str]:
     """Who prescribed; else who treated the patient."""
     requests = [r for r in visit.of("MedicationRequest") if may_be_told(r)]
-    named = [reference_key(r.get("requester")) for r in requests]
-    people = [n for n in dict.fromkeys(named) if n and n.startswith("Practitioner")]
-    return [n for n in people if n in visit.known] or treating_practitioners(visit)
+    named = named_authors(visit, *(r.get("requester") for r in requests))
+    return [n for n in named if n.startswith("Practitioner")] or treating(visit)
 
 
 PRESCRIPTION = DocumentType(
@@ -67,8 +54,7 @@ PRESCRIPTION = DocumentType(
     code="440545006",
     display="Prescription record",
     title="Prescription",
-    contents=_contents,
+    parts=_parts,
     authors=_authors,
     typed_entries=True,
-    encounter_without=frozenset({"diagnosis", "reasonCode", "reasonReference"}),
 )

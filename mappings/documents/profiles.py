@@ -23,6 +23,7 @@ from mappings.documents.demands import (
     UNKNOWN_STATUS,
     Systems,
 )
+from mappings.documents.wellness_codes import WELLNESS_CODES
 from mappings.resources import Resource, as_list, codings, concept_text, human_name
 from mappings.systems import (
     AADHAAR,
@@ -44,7 +45,10 @@ _OWN_ID = {
 }
 _IDENTIFIED = frozenset({"Patient", "Practitioner", "PractitionerRole", "Organization"})
 # Where a record about the patient names the patient.
-_SUBJECT = {"AllergyIntolerance": "patient", "FamilyMemberHistory": "patient"}
+_SUBJECT = dict.fromkeys(
+    ("AllergyIntolerance", "FamilyMemberHistory", "Immunization", "ImmunizationRecommendation"),
+    "patient",
+)
 _ABOUT_PATIENT = frozenset(CONCEPTS) - {
     "Appointment",
     "Medication",
@@ -85,6 +89,11 @@ def absent(text: str = "") -> dict[str, Any]:
     if text:
         value["text"] = text
     return value
+
+
+def absent_reference(words: str) -> dict[str, Any]:
+    """A required reference to something that isn't known, with words for the reader."""
+    return {**absent(), "display": words}
 
 
 def fit(resource: Resource, context: Context, *, record_id: str) -> None:
@@ -157,7 +166,8 @@ def _fit_concept(concept: dict[str, Any], systems: Systems) -> None:
         if code and system and (systems is None or system in systems):
             if not each.get("display"):
                 # Else the hospital's own words for this code are the only display known here.
-                each["display"] = display_of(system, code) or concept.get("text") or code
+                _, known = WELLNESS_CODES.get((system, code), ("", display_of(system, code)))
+                each["display"] = known or concept.get("text") or code
             kept.append(each)
         elif code and system in NAMED_IN_TEXT:
             named.append(f"{NAMED_IN_TEXT[system]} {code}")

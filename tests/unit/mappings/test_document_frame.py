@@ -12,7 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conformance.hospital import transactions
-from mappings import Records, build_document, group_by_root, hi_types, to_bytes
+from mappings import (
+    Records,
+    build_document,
+    build_documents,
+    group_by_root,
+    hi_types,
+    to_bytes,
+)
 from mappings.resources import references
 from tests.unit.mappings.samples import (
     META,
@@ -87,11 +94,12 @@ def test_a_document_of_our_own_mappings_is_complete_and_closed(hi_type):
 def test_every_document_of_the_demo_hospital_is_complete_and_closed():
     loaded = [e["resource"] for _, bundle in transactions() for e in bundle["entry"]]
     built = [
-        build_document(hi_type, found)
+        document
         for found in group_by_root(loaded)
         for hi_type in hi_types(found)
+        for document in build_documents(hi_type, found)
     ]
-    assert len(built) > 100
+    assert len(built) > 250
     for bundle in built:
         check_frame(bundle)
 

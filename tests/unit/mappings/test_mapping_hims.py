@@ -228,7 +228,7 @@ def test_an_as_needed_prescription_keeps_its_indication():
             "pulse",
         ),
         ("prescription", {"id": "1", "facility": "f", "patient": "p", "days": -1}, "days"),
-        ("invoice", {}, "kind"),
+        ("horoscope", {}, "kind"),
     ],
 )
 def test_a_wrong_entity_is_refused_by_field_without_its_value(kind, entity, field):

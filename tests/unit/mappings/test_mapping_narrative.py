@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappings.narrative import date_text, div, dosage_text, narrative, value_text
+from mappings.narrative import div, narrative
+from mappings.value_text import date_text, dosage_text, value_text
 from tests.unit.mappings.samples import everything, observation
 
 
