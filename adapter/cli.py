@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from adapter import __version__
-from adapter.commands import fidelius, operate, records, run
+from adapter.commands import fidelius, import_, operate, records, run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,6 +24,7 @@ for command in (
     run.worker,
     run.simulator,
     run.fhir_server,
+    import_.import_,
     records.document,
     records.validate,
     operate.link,

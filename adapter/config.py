@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -93,8 +94,11 @@ class Config(BaseSettings):
     callback_token_leeway: int = Field(default=1800, ge=0, le=86400)
     callback_token_claims: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     discovery_age_band: int = Field(default=5, ge=0, le=20)
+    validate_before_push: Literal["off", "warn", "block"] = "warn"
     transfer_deadline: int = Field(default=1200, ge=1, le=7200)
     max_callback_bytes: int = Field(default=4 * MIB, ge=1024)
+    hims_timezone: str = "Asia/Kolkata"
+    max_entity_bytes: int = Field(default=64 * MIB, ge=1024)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("seal_keys", mode="before")
@@ -153,6 +157,17 @@ class Config(BaseSettings):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
 
+    @field_validator("hims_timezone")
+    @classmethod
+    def _timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                "is no time zone known here; write its IANA name, for example Asia/Kolkata"
+            ) from None
+        return value
+
     @field_validator("abdm_client_id", "abdm_client_secret", "seal_keys", "abdm_facilities")
     @classmethod
     def _needed(cls, value: Any, info: ValidationInfo) -> Any:
@@ -170,6 +185,11 @@ class Config(BaseSettings):
                 "several processes cannot share SQLite: set DATABASE_URL to a PostgreSQL database"
             )
         return value
+
+    @property
+    def hims_zone(self) -> ZoneInfo:
+        """The zone of HIMS times that state none."""
+        return ZoneInfo(self.hims_timezone)
 
     @property
     def sqlite(self) -> bool:

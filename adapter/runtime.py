@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.resources import files
 
 from adapter.config import Config
 from adapter.crypto.sealing import Sealer
@@ -18,6 +19,7 @@ from adapter.turns import Turns
 from adapter.upstream.gateway import Gateway
 from adapter.upstream.otp import OtpSender
 from adapter.upstream.push import PushClient
+from mappings.checker import Demands, read_demands
 
 Clock = Callable[[], datetime]
 
@@ -39,6 +41,7 @@ class Adapter:
     push: PushClient
     otp: OtpSender
     sealer: Sealer
+    demands: Demands
     wake: Callable[[], None]
     turns: Turns = field(default_factory=Turns)
 
@@ -56,5 +59,6 @@ def build(
         push=PushClient(config),
         otp=OtpSender(config.otp_url.get_secret_value()),
         sealer=Sealer([key.get_secret_value() for key in config.seal_keys]),
+        demands=read_demands(files("conformance.documents")),
         wake=wake,
     )

@@ -44,14 +44,14 @@ def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -
 
 
 @click.command()
-@click.argument("encounter")
+@click.argument("record")
 @click.option("--user", default=getpass.getuser, help="Who acts, for the audit trail.")
 @click.option("--json", "as_json", is_flag=True)
-def link(encounter: str, user: str, as_json: bool) -> None:
-    """Link the visit ENCOUNTER (id of the FHIR Encounter) with ABDM."""
+def link(record: str, user: str, as_json: bool) -> None:
+    """Link RECORD with ABDM: the id of a visit's FHIR Encounter, or a reference (Invoice/ID)."""
     adapter = _adapter()
     try:
-        report = hip_linking.link_encounter(adapter, encounter.removeprefix("Encounter/"), user)
+        report = hip_linking.link_encounter(adapter, record, user)
     except AdapterError as error:
         click.echo(str(error), err=True)
         sys.exit(1)

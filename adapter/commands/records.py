@@ -19,13 +19,14 @@ from mappings.records import DocumentImpossible
 @click.command()
 @click.argument("care_context")
 @click.option("--hi-type", required=True, help="For example OPConsultation or Prescription.")
+@click.option("--number", default=1, show_default=True, help="Which one, of several reports, say.")
 @click.option("--compact", is_flag=True, help="The very bytes that would leave, on one line.")
-def document(care_context: str, hi_type: str, compact: bool) -> None:
-    """Print the ABDM document of CARE_CONTEXT (Encounter-ID) to standard output."""
+def document(care_context: str, hi_type: str, number: int, compact: bool) -> None:
+    """Print an ABDM document of CARE_CONTEXT (Encounter-ID, Invoice-ID, …) to standard output."""
     adapter = build(config_or_exit())
     served = frozenset(facility.hip_id for facility in adapter.config.abdm_facilities)
     try:
-        content = lookup.document(adapter, care_context, hi_type, served)
+        content = lookup.document(adapter, care_context, hi_type, served, number)
     except (AdapterError, DocumentImpossible) as error:
         click.echo(str(error), err=True)
         sys.exit(1)

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import mappings
 from adapter.flows.handler import DISCOVER_REPLY, Commit, Handler
+from adapter.flows.lookup import only_facility
 from adapter.protocol.errors import NoUnlinkedCareContexts
 from adapter.protocol.messages import DiscoverCareContexts, Envelope, OnDiscoverRequest
 from adapter.rules.care_contexts import care_context, patient_entries, unlinked
@@ -44,9 +45,10 @@ def on_discover(adapter: Adapter, envelope: Envelope, message: DiscoverCareConte
     with adapter.db.reading() as tx:
         served = facilities.served(tx)
         linked = links.linked_pairs(tx, hip_id, matched.patient_id, message.abha_address)
+    facility = only_facility(adapter, served)
     contexts = [
         care_context(records, mappings.hi_types(records), served)
-        for records in adapter.fhir.care_contexts_of(matched.patient_id)
+        for records in adapter.fhir.care_contexts_of(matched.patient_id, facility=facility)
     ]
     entries = patient_entries(patient, unlinked(contexts, hip_id, linked))
     if not entries:

@@ -1,4 +1,5 @@
-"""HIP-initiated linking: a visit is linked to the patient's ABHA address without their doing.
+"""HIP-initiated linking: a visit, or a record that belongs to none, is linked to the patient's ABHA
+address without their doing.
 
     link_encounter  →  GenerateLinkTokenRequest  →  OnGenerateLinkToken
                     →  HipLinkCareContextRequest →  OnHipLinkCareContext
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import mappings
+from adapter.flows import lookup
 from adapter.flows.handler import ANY_REPLY
 from adapter.protocol.errors import NotFound
 from adapter.protocol.messages import (
@@ -33,6 +35,7 @@ from adapter.runtime import Adapter
 from adapter.stores import facilities, links, outbox
 from adapter.stores.db import Tx
 from adapter.stores.links import ContextLink, LinkToken
+from mappings.resources import encounters_of
 
 #: The gateway remembers a link-token request about 6.2 minutes, answered or not.
 BETWEEN_TOKEN_REQUESTS = timedelta(minutes=7)
@@ -52,22 +55,27 @@ class LinkReport:
 
 def link_encounter(
     adapter: Adapter,
-    encounter_id: str,
+    root: str,
     requester: str,
     *,
     hip_ids: Collection[str] | None = None,
 ) -> LinkReport:
-    """Link one visit now: note its care context and take the next step towards the link.
+    """Link one care context now: note it and take the next step towards the link.
 
-    `requester`: who asked, for the audit trail; `hip_ids`: the facilities that they may act for
-    (None: all served). Raises NotFound (no such own visit of theirs), FhirUnavailable.
+    `root`: the id of an Encounter, or the FHIR reference of a visit or of a record that belongs to
+    none (`Encounter/17`, `DiagnosticReport/r1`); `requester`: who asked, for the audit trail;
+    `hip_ids`: the facilities that they may act for (None: all served). Raises NotFound (no such own
+    record of theirs), FhirUnavailable.
     """
-    reference = f"Encounter-{encounter_id}"
-    records = next(iter(adapter.fhir.records_of([reference])), None)
-    if records is None or records.patient is None:
-        raise NotFound(f"There is no visit Encounter/{encounter_id} with a patient on record.")
+    resource = root if "/" in root else f"Encounter/{root}"
     with adapter.db.reading() as tx:
         served = facilities.served(tx)
+    records = lookup.records(adapter, resource.replace("/", "-", 1), served)
+    if records is None or records.patient is None:
+        raise NotFound(f"There is no visit or record {resource} with a patient here.")
+    visit = next(iter(encounters_of(records.root)), None)
+    if visit is not None and not resource.startswith("Encounter/"):
+        raise NotFound(f"{resource} is part of a visit; link {visit} instead.")
     hi_types = mappings.hi_types(records)
     context = care_contexts.care_context(records, hi_types, served)
     if hip_ids is not None and context.hip_id not in hip_ids:
@@ -76,12 +84,13 @@ def link_encounter(
     if context.hip_id is None:
         return replace(
             report,
-            sentence="The visit names no facility served here; set Encounter.serviceProvider to an "
-            "Organization with its HFR id.",
+            sentence="The record names no facility served here; set Encounter.serviceProvider (a "
+            "report's performer, a file's custodian, an invoice's issuer) to an Organization with "
+            "its HFR id.",
         )
     if not hi_types:
         return replace(
-            report, sentence="The visit holds nothing that ABDM has a document type for."
+            report, sentence="The record holds nothing that ABDM has a document type for."
         )
     facts = read_patient(records.patient)
     rows = _rows(adapter, records.patient, context, facts, requester)

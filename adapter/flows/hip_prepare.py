@@ -2,7 +2,8 @@
 
 Plaintext lives only here and only for one document at a time; what is stored is encrypted for the
 receiver. Resumable: a care context and its pages are committed together, and only waiting ones are
-read again.
+read again. A document passes the gate (`document_gate`) before it is encrypted; what the gate says
+stands in the record of its care context.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import structlog
 import mappings
 from adapter.crypto.fidelius import PeerKey, check_peer, encrypt_page
 from adapter.faults import failure
+from adapter.flows.document_gate import DocumentGate
 from adapter.protocol import ids
 from adapter.protocol.messages import DateRange
 from adapter.rules import care_contexts
@@ -32,10 +34,10 @@ BATCH = 25
 #: Ciphertext (base64 characters) held before it is committed.
 HELD = 4 * 1024 * 1024
 
-NOT_FOUND = "This visit was not found in the hospital's records."
-NOT_THEIRS = "This visit is not one of the consent's patient at this facility."
-OUT_OF_RANGE = "This visit is outside the dates asked for."
-NOTHING_PERMITTED = "No records of the permitted types in this visit."
+NOT_FOUND = "This record was not found in the hospital's records."
+NOT_THEIRS = "This record is not one of the consent's patient at this facility."
+OUT_OF_RANGE = "This record is outside the dates asked for."
+NOTHING_PERMITTED = "No records of the permitted types in this record."
 
 Outcome = tuple[str, TransferContextState, str | None]
 
@@ -66,22 +68,23 @@ def prepare(adapter: Adapter, row: Transfer, request: Request) -> None:
     hfr_id = next((hfr for hfr, hip in served if hip == row.hip_id), None)
     facility = adapter.fhir.organizations([hfr_id]).get(hfr_id) if hfr_id and todo else None
     held = _Held()
+    gate = DocumentGate(adapter, until=row.created_at + (row.deadline - row.created_at) / 2)
     for batch in care_contexts.chunks(todo, BATCH):
         missing = set(batch)
         for records in adapter.fhir.records_of(batch, facility=facility):
             reference = care_contexts.reference_of(records.root)
             missing.discard(reference)
             reason = _why_not(records, row, request, served)
-            made = 0
-            if reason is None:
-                for page, content in _pages(records, row, request, peer):
-                    number += 1
-                    made += 1
-                    held.pages.append((_numbered(page, number), content))
-                    held.size += len(content)
-                reason = None if made else NOTHING_PERMITTED
-            state = TransferContextState.PREPARED if made else TransferContextState.ERRORED
-            held.outcomes.append((reference, state, reason))
+            made, outcome = (
+                _made(gate, records, row, request, peer)
+                if reason is None
+                else ([], (reference, TransferContextState.ERRORED, reason))
+            )
+            for page, content in made:
+                number += 1
+                held.pages.append((_numbered(page, number), content))
+                held.size += len(content)
+            held.outcomes.append(outcome)
             if held.size >= HELD and not _commit(adapter, row, held):
                 return
         absent = [reference for reference in batch if reference in missing]
@@ -106,15 +109,50 @@ def _why_not(
     return None
 
 
-def _pages(
-    records: Records, row: Transfer, request: Request, peer: PeerKey
-) -> Iterator[tuple[Page, str]]:
-    """One page per permitted HI type that the visit has, each encrypted under its own keys."""
+def _made(
+    gate: DocumentGate, records: Records, row: Transfer, request: Request, peer: PeerKey
+) -> tuple[list[tuple[Page, str]], Outcome]:
+    """The pages of one care context, and how it stands; kept back documents make it ERRORED."""
+    reference = care_contexts.reference_of(records.root)
+    pages, said, all_leave = [], [], True
+    for hi_type, bundle, plaintext in _documents(records, request):
+        verdict = gate.judge(hi_type, bundle)
+        if verdict.sentence:
+            said.append(verdict.sentence)
+        if not verdict.may_leave:
+            all_leave = False
+            continue
+        encrypted = encrypt_page(peer, plaintext)
+        page = Page(
+            id=ids.new_request_id(),
+            transfer_id=row.id,
+            number=0,
+            reference=reference,
+            hi_type=hi_type,
+            state=PageState.SEALED,
+            public_key=encrypted.public_key_x509,
+            nonce=encrypted.nonce,
+            checksum=md5(plaintext, usedforsecurity=False).hexdigest(),
+            size=len(encrypted.content),
+        )
+        pages.append((page, encrypted.content))
+    ready = bool(pages) and all_leave
+    state = TransferContextState.PREPARED if ready else TransferContextState.ERRORED
+    sentence = " ".join(dict.fromkeys(said)) or (None if pages else NOTHING_PERMITTED)
+    return pages, (reference, state, sentence)
+
+
+def _documents(
+    records: Records, request: Request
+) -> Iterator[tuple[str, mappings.Resource, bytes]]:
+    """(HI type, document, its bytes) of each permitted HI type that the care context has; several
+    documents of a type are pages of their own."""
     for hi_type in mappings.hi_types(records):
         if hi_type not in request.hi_types:
             continue
         try:
-            plaintext = mappings.to_bytes(mappings.build_document(hi_type, records))
+            bundles = mappings.build_documents(hi_type, records)
+            documents = [(bundle, mappings.to_bytes(bundle)) for bundle in bundles]
         except DocumentImpossible:
             continue
         except Exception as error:  # noqa: BLE001 - one odd visit must not stop all the others
@@ -125,20 +163,8 @@ def _pages(
                 **failure(error),
             )
             continue
-        encrypted = encrypt_page(peer, plaintext)
-        page = Page(
-            id=ids.new_request_id(),
-            transfer_id=row.id,
-            number=0,
-            reference=care_contexts.reference_of(records.root),
-            hi_type=hi_type,
-            state=PageState.SEALED,
-            public_key=encrypted.public_key_x509,
-            nonce=encrypted.nonce,
-            checksum=md5(plaintext, usedforsecurity=False).hexdigest(),
-            size=len(encrypted.content),
-        )
-        yield page, encrypted.content
+        for bundle, plaintext in documents:
+            yield hi_type, bundle, plaintext
 
 
 def _numbered(page: Page, number: int) -> Page:

@@ -7,9 +7,10 @@ any number of times, and is called by `work.py` for transfers that are due, unde
 renewed while it runs.
 
 *Preparing* (`hip_prepare`). Care contexts are read in batches of 25, one document is built per HI
-type, encrypted at once under its own fresh key pair and nonce, and kept as ciphertext. What a batch
-made is one commit, at the latest every few megabytes, so memory stays small and a killed worker
-loses one batch. The number of pages is fixed before the first leaves.
+type, looked at by the gate (`document_gate`), encrypted at once under its own fresh key pair and
+nonce, and kept as ciphertext. What a batch made is one commit, at the latest every few
+megabytes, so memory stays small and a killed worker loses one batch. The number of pages is fixed
+before the first leaves.
 
 *Pushing* (`hip_push`). In order; before each page the consent is read again by id. Unreadable:
 nothing leaves, tried again until the deadline. Ended: CANCELLED, the rest never leaves. A page that
@@ -80,7 +81,8 @@ def finish(adapter: Adapter, row: Transfer, *, sentence: str = "") -> None:
     with adapter.db.transaction() as tx:
         if sentence:
             transfers.give_up_pages(tx, row.id, sentence)
-        statuses = _statuses(tx, row.id, sentence)
+        contexts = transfers.contexts(tx, row.id)
+        statuses = _statuses(tx, row.id, contexts, sentence)
         delivered = any(status.delivered for status in statuses)
         state = TransferState.TRANSFERRED if delivered else TransferState.FAILED
         if state is TransferState.TRANSFERRED and row.state is not TransferState.PUSHING:
@@ -99,9 +101,10 @@ def finish(adapter: Adapter, row: Transfer, *, sentence: str = "") -> None:
                     TransferContextState.DELIVERED
                     if status.delivered
                     else TransferContextState.ERRORED,
-                    status.description,
+                    # What the gate noted of a delivered document is for our record only.
+                    (status.delivered and context.sentence) or status.description,
                 )
-                for status in statuses
+                for context, status in zip(contexts, statuses, strict=True)
             ],
         )
         outbox.queue(
@@ -115,18 +118,19 @@ def finish(adapter: Adapter, row: Transfer, *, sentence: str = "") -> None:
     log.info("transfer ended", transfer_id=row.id, state=state, undelivered=len(failures))
 
 
-def _statuses(tx: Tx, transfer_id: str, sentence: str) -> tuple[ContextStatus, ...]:
+def _statuses(
+    tx: Tx, transfer_id: str, contexts: list[Context], sentence: str
+) -> tuple[ContextStatus, ...]:
     pages: dict[str, list[Page]] = {}
     for page in transfers.pages(tx, transfer_id):
         pages.setdefault(page.reference, []).append(page)
     return tuple(
-        _status(context, pages.get(context.reference, []), sentence)
-        for context in transfers.contexts(tx, transfer_id)
+        _status(context, pages.get(context.reference, []), sentence) for context in contexts
     )
 
 
 def _status(context: Context, pages: list[Page], sentence: str) -> ContextStatus:
-    """DELIVERED only if there were documents and every one of them was taken."""
+    """DELIVERED only if there were documents, none was kept back and every one was taken."""
     if not pages:
         return ContextStatus(context.reference, False, context.sentence or sentence)
     failed = [page for page in pages if page.state is not PageState.SENT]
@@ -135,4 +139,8 @@ def _status(context: Context, pages: list[Page], sentence: str) -> ContextStatus
         reason = failed[0].sentence or sentence
         note = f"{taken} of {len(pages)} documents delivered. " if taken else ""
         return ContextStatus(context.reference, False, f"{note}{reason}")
-    return ContextStatus(context.reference, True, context.sentence or "Delivered")
+    if context.state is TransferContextState.ERRORED:
+        return ContextStatus(
+            context.reference, False, f"{len(pages)} delivered. {context.sentence}"
+        )
+    return ContextStatus(context.reference, True, "Delivered")

@@ -6,7 +6,7 @@ belongs to none of them does not exist for it (NotFound).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import mappings
@@ -30,7 +30,8 @@ def care_contexts_of_patient(
     found = []
     if patient is not None:
         served = served_pairs(adapter)
-        for records in adapter.fhir.care_contexts_of(patient_id):
+        facility = only_facility(adapter, served)
+        for records in adapter.fhir.care_contexts_of(patient_id, facility=facility):
             context = care_contexts.care_context(records, mappings.hi_types(records), served)
             if context.hip_id in hip_ids:
                 found.append(context)
@@ -39,29 +40,57 @@ def care_contexts_of_patient(
     return sorted(found, key=lambda context: context.reference)
 
 
-def document(adapter: Adapter, reference: str, hi_type: str, hip_ids: Collection[str]) -> bytes:
+def document(
+    adapter: Adapter, reference: str, hi_type: str, hip_ids: Collection[str], number: int = 1
+) -> bytes:
     """One ABDM document as it would leave, in its canonical bytes.
 
-    Raises NotFound (no such care context here), MalformedRequest (the visit does not offer this HI
-    type), FhirUnavailable, `mappings.DocumentImpossible`.
+    `number`: which one, where a care context has several of a type (reports, invoices). Raises
+    NotFound (no such care context here), MalformedRequest (it does not offer this HI type, or not
+    so many documents), FhirUnavailable, `mappings.DocumentImpossible`.
     """
     records = visit(adapter, reference, hip_ids)
     offered = mappings.hi_types(records)
     if hi_type not in offered:
         instead = ", ".join(offered) or "no HI type at all"
-        raise MalformedRequest(f"This visit offers {instead}; ask for one of those.")
-    return mappings.to_bytes(mappings.build_document(hi_type, records))
+        raise MalformedRequest(f"This care context offers {instead}; ask for one of those.")
+    built = mappings.build_documents(hi_type, records)
+    if not 1 <= number <= len(built):
+        raise MalformedRequest(
+            f"This care context has {len(built)} documents of type {hi_type}; ask for number 1 to "
+            f"{len(built)}."
+        )
+    return mappings.to_bytes(built[number - 1])
 
 
 def visit(adapter: Adapter, reference: str, hip_ids: Collection[str]) -> Records:
     """What a care context of these facilities holds. Raises NotFound, FhirUnavailable."""
-    records = next(iter(adapter.fhir.records_of([reference])), None)
-    if records is None or care_contexts.facility_of(records, served_pairs(adapter)) not in hip_ids:
+    served = served_pairs(adapter)
+    found = records(adapter, reference, served)
+    if found is None or care_contexts.facility_of(found, served) not in hip_ids:
         raise NotFound(
-            "There is no such care context at your facilities. "
-            "A care context is written Encounter-ID, with the id of the FHIR Encounter."
+            "There is no such care context at your facilities. A care context is written TYPE-ID, "
+            "with the type and id of its FHIR record: Encounter-17, Invoice-b1."
         )
-    return records
+    return found
+
+
+def records(adapter: Adapter, reference: str, served: Sequence[tuple[str, str]]) -> Records | None:
+    """What one care context (`Encounter-17`) holds, None if there is none. Raises
+    FhirUnavailable."""
+    facility = only_facility(adapter, served)
+    return next(iter(adapter.fhir.records_of([reference], facility=facility)), None)
+
+
+def only_facility(adapter: Adapter, served: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
+    """The Organization that keeps records which name none: of the only facility served, if one is.
+
+    Raises FhirUnavailable.
+    """
+    if len(served) != 1:
+        return None
+    hfr_id = served[0][0]
+    return adapter.fhir.organizations([hfr_id]).get(hfr_id)
 
 
 def consent(adapter: Adapter, artefact_id: str, hip_ids: Collection[str]) -> dict[str, Any]:

@@ -6,7 +6,8 @@
       ProtocolError       a flow refuses; becomes `error` in the on-… reply
       UpstreamError       RetryLater | SessionExpired | LinkTokenRefused | AlreadyDone |
                           ClockRejected | Rejected
-      FhirError           FhirUnavailable (retry) | FhirRejected (our bug or bad data: dead letter)
+      FhirError           FhirUnavailable (retry; FhirConflict: after reading again) |
+                          FhirRejected (our bug or bad data: dead letter)
       IllegalTransition   recorded and ignored
 
 The published V3 lists disagree about several numbers (1010, 1035, 1056, 1061-1064), so flows raise
@@ -198,6 +199,10 @@ class FhirError(AdapterError):
 
 class FhirUnavailable(FhirError):
     """Not reachable, timed out or 5xx: try again."""
+
+
+class FhirConflict(FhirUnavailable):
+    """409: somebody else wrote one of these records meanwhile. Read again, then try again."""
 
 
 class FhirRejected(FhirError):

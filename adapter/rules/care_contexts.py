@@ -1,6 +1,7 @@
 """What a facility's records look like to ABDM: care contexts, and their grouping into entries.
 
-A care context is computed, never stored: its root record (an Encounter), the HI types that follow
+A care context is computed, never stored: its root record (an Encounter, or a report, immunization,
+file or invoice that belongs to none, or a day's observations), the HI types that follow
 from what the root holds, and a display of type and date only, since the patient sees it, and ABDM
 keeps it, before any consent (V3 contract 12.7). Pure.
 """
@@ -18,6 +19,7 @@ from adapter.protocol.messages import CareContextEntry, DateRange, PatientEntry
 from mappings import systems
 from mappings.records import Records
 from mappings.resources import as_list, codings, human_name, reference_key
+from mappings.roots import facility_references, root_date
 
 #: Most care contexts in one entry, and in one link request (V3 contract 12.7).
 ENTRY_SIZE = 20
@@ -35,6 +37,16 @@ VISIT_NAMES = {
     "EMER": "Emergency visit",
     "HH": "Home visit",
     "VR": "Teleconsultation",
+}
+
+#: What a care context is called whose root is no visit.
+RECORD_NAMES = {
+    "DiagnosticReport": "Diagnostic report",
+    "DocumentReference": "Health document",
+    "Immunization": "Immunization record",
+    "ImmunizationRecommendation": "Immunization record",
+    "Invoice": "Invoice",
+    "Observation": "Wellness record",
 }
 
 _MONTHS = tuple(calendar.month_abbr)
@@ -81,8 +93,10 @@ def resource_of(reference: str) -> str:
 
 def display_of(root: dict[str, Any]) -> str:
     """Type and date, for example "OPD visit 19 Nov 2026"; the date is the Indian one."""
-    name = VISIT_NAMES.get((root.get("class") or {}).get("code", ""), "Visit")
-    when = visit_interval(root)
+    name = RECORD_NAMES.get(root["resourceType"]) or VISIT_NAMES.get(
+        (root.get("class") or {}).get("code", ""), "Visit"
+    )
+    when = root_interval(root)
     if when is None:
         return name
     day = when.start.astimezone(IST)
@@ -92,9 +106,10 @@ def display_of(root: dict[str, Any]) -> str:
 def facility_of(records: Records, served: Sequence[tuple[str, str]]) -> str | None:
     """The HIP service id of the facility whose record this is, or None.
 
-    A root names its facility through `serviceProvider`: an Organization with an HFR id, or a
-    department that is part of one. A root that names no HFR id belongs to the only facility served;
-    where several are, nobody can tell, so it is not served.
+    A root names its facility (`serviceProvider` of a visit, performer of a report, custodian of a
+    file, issuer of an invoice): an Organization with an HFR id, a department that is part of one,
+    or somebody's role there. A root that names no HFR id belongs to the only facility served; where
+    several are, nobody can tell, so it is not served.
     """
     named = _hfr_ids(records)
     if named:
@@ -102,22 +117,22 @@ def facility_of(records: Records, served: Sequence[tuple[str, str]]) -> str | No
     return served[0][1] if len(served) == 1 else None
 
 
-def visit_interval(root: dict[str, Any]) -> DateRange | None:
-    """The moment a visit began, as precisely as its record says: for "2026-11-19" the whole Indian
-    day, for a full time that instant. None if it states no readable beginning."""
-    start = (root.get("period") or {}).get("start")
-    return _interval(start) if isinstance(start, str) else None
+def root_interval(root: dict[str, Any]) -> DateRange | None:
+    """The moment a visit began or a record happened, as precisely as its record says: for
+    "2026-11-19" the whole Indian day, for a full time that instant. None if it states no readable
+    date."""
+    return _interval(root_date(root))
 
 
 def in_range(root: dict[str, Any], asked: DateRange) -> bool:
-    """Whether a visit is one of the range asked for: it began inside it.
+    """Whether a care context is one of the range asked for: it began inside it.
 
     The beginning is the date that the patient saw on the care context when consenting. A stay that
     began before the range is left out as a whole, since its document would hold records of days the
     patient excluded; one that began inside goes as a whole. A date without time counts if any part
     of that day is inside. A visit without a date can't be shown to be inside, so it is not.
     """
-    when = visit_interval(root)
+    when = root_interval(root)
     return when is not None and when.start <= asked.end and when.end >= asked.start
 
 
@@ -183,20 +198,21 @@ def chunks(items: Sequence[Any], size: int) -> Iterator[list[Any]]:
 
 
 def _hfr_ids(records: Records) -> set[str]:
-    """HFR ids that the root's service provider, or what it is part of, bears."""
-    provider = records.root.get("serviceProvider") or {}
-    found = {_hfr_id(provider.get("identifier"))}
-    organizations = {
-        f"Organization/{o['id']}": o
-        for o in (records.organization, *records.others)
-        if o and o.get("resourceType") == "Organization" and o.get("id")
+    """HFR ids that the organizations which the root names, or what they are part of, bear."""
+    known = {
+        f"{r['resourceType']}/{r['id']}": r
+        for r in (records.organization, *records.practitioners, *records.others)
+        if r and r.get("id") and r.get("resourceType") in ("Organization", "PractitionerRole")
     }
-    name, seen = reference_key(provider), set[str]()
-    while name in organizations and name not in seen:
-        seen.add(name)
-        organization = organizations[name]
-        found |= {_hfr_id(i) for i in as_list(organization.get("identifier"))}
-        name = reference_key(organization.get("partOf"))
+    found, seen = set[str](), set[str]()
+    for reference in facility_references(records.root):
+        found.add(_hfr_id(reference.get("identifier")))
+        name = reference_key(reference)
+        while name in known and name not in seen:
+            seen.add(name)
+            named = known[name]
+            found |= {_hfr_id(i) for i in as_list(named.get("identifier"))}
+            name = reference_key(named.get("organization") or named.get("partOf"))
     return found - {""}
 
 

@@ -248,6 +248,13 @@ setting = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
 )
 
+entity_resource = sa.Table(
+    "entity_resource",
+    metadata,
+    sa.Column("entity", sa.String(64), primary_key=True),
+    sa.Column("resource", sa.String(128), primary_key=True),
+)
+
 sa.Index("ix_outbox_conversation", outbox.c.conversation, outbox.c.position)
 for _table in (inbox, outbox, transfer):
     sa.Index(f"ix_{_table.name}_due", _table.c.state, _table.c.due_at)

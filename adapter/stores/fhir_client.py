@@ -17,7 +17,7 @@ import requests
 from fhirpy import SyncFHIRClient
 from urllib3.exceptions import HTTPError
 
-from adapter.protocol.errors import FhirRejected, FhirUnavailable
+from adapter.protocol.errors import FhirConflict, FhirRejected, FhirUnavailable
 from adapter.upstream import http
 
 CONNECT_SECONDS = 3
@@ -174,8 +174,10 @@ def _error(status: int, content: bytes) -> FhirUnavailable | FhirRejected:
         return FhirUnavailable(
             f"The FHIR server refused our token (HTTP {status}); check FHIR_TOKEN."
         )
-    # 409: two writers met on one resource; the next attempt finds the other's version.
-    if status >= 500 or status in (408, 409, 425, 429):
+    # Two writers met on one resource; the next attempt finds the other's version.
+    if status in (409, 412):
+        return FhirConflict(f"The FHIR server answered HTTP {status}.")
+    if status >= 500 or status in (408, 425, 429):
         return FhirUnavailable(f"The FHIR server answered HTTP {status}.")
     return FhirRejected(f"The FHIR server refused this (HTTP {status}): {_diagnostics(content)}")
 

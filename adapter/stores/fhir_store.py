@@ -8,12 +8,13 @@ bug or bad data); what is simply not there is None or absent.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from adapter.protocol import ids
 from adapter.stores import fhir_visits
 from adapter.stores.fhir_client import PAGE, Client, NotThere
-from adapter.stores.fhir_visits import Resource, is_own
+from adapter.stores.fhir_parts import Resource, is_own
 from mappings import systems
 from mappings.ids import is_fhir_id
 from mappings.records import Records
@@ -92,22 +93,49 @@ class FhirStore:
     def care_contexts_of(
         self, patient_id: str, *, facility: Resource | None = None
     ) -> list[Records]:
-        """All own visits of a patient with what they hold; documents without their bytes.
+        """All own care contexts of a patient with what they hold; documents without their bytes.
 
-        `facility`: the Organization for visits that name none.
+        `facility`: the Organization for those that name none.
         """
-        return fhir_visits.visits_of_patient(self._client, patient_id, facility=facility)
+        return fhir_visits.care_contexts_of_patient(self._client, patient_id, facility=facility)
 
     def records_of(
         self, references: Sequence[str], *, facility: Resource | None = None
     ) -> Iterator[Records]:
-        """The care contexts of these references (`Encounter-<id>`), in this order.
+        """The care contexts of these references (`Encounter-<id>`, `Invoice-<id>`), in this order.
 
-        Unknown references are absent. Read while it is consumed, attachments one visit at a time.
+        Unknown references are absent. Read while it is consumed, files one care context at a time.
         """
-        parts = [each.partition("-") for each in references]
-        wanted = [resource_id for kind, _, resource_id in parts if kind == "Encounter"]
-        return fhir_visits.visits(self._client, wanted, facility=facility)
+        roots = [each.replace("-", "/", 1) for each in references]
+        return fhir_visits.care_contexts(self._client, roots, facility=facility)
+
+    def organizations_by_id(self, resource_ids: Iterable[str]) -> dict[str, Resource]:
+        """The own Organizations under these FHIR ids; those not there are absent."""
+        wanted = ",".join(dict.fromkeys(resource_ids))
+        if not wanted:
+            return {}
+        search = {"_id": wanted, "_count": str(PAGE)}
+        return {
+            each["id"]: each for each in self._client.search("Organization", search) if is_own(each)
+        }
+
+    def outlines(self, keys: Iterable[str]) -> dict[str, Resource]:
+        """Type, id and `meta` of these resources (`Observation/abc`) by key; absent if not there.
+
+        HAPI's placeholders are among them.
+        """
+        ids_by_type = defaultdict[str, list[str]](list)
+        for name in keys:
+            resource_type, _, resource_id = name.partition("/")
+            ids_by_type[resource_type].append(resource_id)
+        found = {}
+        for resource_type, wanted in ids_by_type.items():
+            for start in range(0, len(wanted), PAGE):
+                part = ",".join(wanted[start : start + PAGE])
+                search = {"_id": part, "_elements": "id,meta", "_count": str(PAGE)}
+                for each in self._client.search(resource_type, search):
+                    found[key(each)] = each
+        return found
 
     # --- consents ---------------------------------------------------------------------------
 
@@ -133,6 +161,37 @@ class FhirStore:
         if entries:
             bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
             self._client.execute("/", method="post", data=bundle)
+
+    def write(
+        self, puts: Sequence[tuple[Resource, str | None]], deletes: Sequence[str]
+    ) -> dict[str, str]:
+        """PUT and DELETE all of these or none; the new `versionId` of each resource put, by key.
+
+        `puts`: each with the `versionId` it replaces, None where there is none yet or it doesn't
+        matter. Content that is already there keeps its version. Raises FhirConflict where a
+        resource no longer has the version named.
+        """
+        entries: list[Resource] = [
+            {
+                "resource": resource,
+                "request": {
+                    "method": "PUT",
+                    "url": key(resource),
+                    **({"ifMatch": f'W/"{version}"'} if version else {}),
+                },
+            }
+            for resource, version in puts
+        ]
+        entries += [{"request": {"method": "DELETE", "url": each}} for each in deletes]
+        if not entries:
+            return {}
+        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+        answer = self._client.execute("/", method="post", data=bundle)
+        # The answer's entries stand in the order of the request's (R4, "Transaction Response").
+        return {
+            key(resource): str(entry["response"].get("etag", "")).removeprefix("W/").strip('"')
+            for (resource, _), entry in zip(puts, answer["entry"], strict=False)
+        }
 
     def add_tag(self, reference: str, system: str, code: str) -> None:
         """Add a tag to a record (`Encounter/abc`) without touching its content."""

@@ -1,94 +1,64 @@
-"""Reads visits with everything they hold, in batches and never resource by resource.
+"""Reads care contexts with everything they hold, in batches and never record by record.
 
-One search brings up to 25 encounters with what points at them; a second one the allergies of their
-patients (R4 has no search of allergies by encounter); what these name and is still missing
-(requesters, medicines) comes with one search a type. Attachments are large, so documents are only
-outlined per batch, and read visit by visit while the caller consumes: memory holds one visit's
-attachments at a time. Received records and HAPI's placeholders are no records of ours.
+A visit comes with what points at it; what R4 can't search by visit (allergies, doses, invoices)
+comes with the patient; what these name and is still missing (requesters, medicines, results) with
+one search a type. A record that belongs to no visit is read by its own type. Files are large, so
+documents are only outlined per batch, and read one care context at a time while the caller
+consumes: memory holds one care context's files.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
-from adapter.stores.fhir_client import PAGE, Client, NotThere, Parameters
+from adapter.stores import fhir_parts
+from adapter.stores.fhir_client import PAGE, Client
+from adapter.stores.fhir_parts import Resource, is_own
 from mappings.ids import is_fhir_id
 from mappings.records import Records, group_by_root
 from mappings.resources import (
-    as_list,
+    attachments_of,
     encounters_of,
-    is_placeholder,
-    is_received,
+    is_outline,
     key,
-    reference_key,
     references,
+    subject_of,
 )
-
-Resource = dict[str, Any]
+from mappings.roots import ROOT_TYPES, day_of, same_day
 
 #: Visits a search: measured on HAPI, 5 to 12 ms a visit so, against 50 ms singly.
 BATCH = 25
 
-#: HAPI silently leaves out what it would include beyond this many resources a page.
-INCLUDE_LIMIT = 1000
-
-_INCLUDE = [
-    "Encounter:patient",
-    "Encounter:service-provider",
-    "Encounter:participant",
-    "Encounter:appointment",
-]
-# Every type a visit's documents draw on and that can be searched by its encounter.
-_POINTING = [
-    "CarePlan:encounter",
-    "Condition:encounter",
-    "DiagnosticReport:encounter",
-    "MedicationRequest:encounter",
-    "MedicationStatement:context",
-    "Observation:encounter",
-    "Procedure:encounter",
-    "ServiceRequest:encounter",
-]
-# What records name and a document shows; fetched by id where the first search lacks it.
-_NAMED = ("Practitioner", "PractitionerRole", "Medication", "Organization", "Location", "Patient")
-
-#: What tells that a visit has a document, without its bytes.
-_OUTLINE = (
-    "status,docStatus,type,category,description,subject,context,date,"
-    "content.attachment.contentType,content.attachment.title,content.attachment.url"
-)
+_IST = timezone(timedelta(hours=5, minutes=30))
+# What a patient may have without any visit, and R4 can search by encounter.
+_ALONE = ("DiagnosticReport", "Observation")
+# Patients' records that say by reference only which visit they belong to.
+_BY_REFERENCE = frozenset({"Appointment", "FamilyMemberHistory"})
 
 
-def is_own(resource: Resource) -> bool:
-    """A record of this hospital: neither received from another HIP nor HAPI's placeholder."""
-    return not is_received(resource) and not is_placeholder(resource)
-
-
-def visits(
-    client: Client, encounter_ids: Sequence[str], *, facility: Resource | None = None
+def care_contexts(
+    client: Client, roots: Sequence[str], *, facility: Resource | None = None
 ) -> Iterator[Records]:
-    """Each visit with its attachments, in the order given; unknown ones are absent.
+    """Each care context with its files, in the order given; unknown ones are absent.
 
-    `facility`: the Organization for visits that name none.
+    `roots`: FHIR references (`Encounter/17`, `Invoice/b1`); `facility`: the Organization for roots
+    that name none.
     """
-    wanted = [each for each in dict.fromkeys(encounter_ids) if is_fhir_id(each)]
-    for batch in _chunks(wanted, BATCH):
-        roots = [f"Encounter/{each}" for each in batch]
-        held = _batch(client, batch)
-        with_documents = {root for each in _outlines(client, batch) for root in encounters_of(each)}
-        for records in group_by_root(held, roots=roots, organization=facility):
-            if key(records.root) in with_documents:
-                yield _with_attachments(client, records)
-            else:
-                yield records
+    wanted = [root for root in dict.fromkeys(roots) if _may_be_root(root)]
+    for batch in fhir_parts.chunks(wanted, BATCH):
+        encounter_ids = [_id(root) for root in batch if root.startswith("Encounter/")]
+        alone = [root for root in batch if not root.startswith("Encounter/")]
+        held = [*_of_visits(client, encounter_ids), *_of_roots(client, alone)]
+        for records in group_by_root(held, roots=batch, organization=facility):
+            yield _with_files(client, records)
 
 
-def visits_of_patient(
+def care_contexts_of_patient(
     client: Client, patient_id: str, *, facility: Resource | None = None
 ) -> list[Records]:
-    """All visits of a patient; documents as outlines, without attachments."""
+    """All care contexts of a patient; documents as outlines, without their files."""
     if not is_fhir_id(patient_id):
         return []
     found = client.search(
@@ -96,119 +66,151 @@ def visits_of_patient(
     )
     ids = [each["id"] for each in found if each["resourceType"] == "Encounter"]
     grouped: list[Records] = []
-    for batch in _chunks(ids, BATCH):
+    for batch in fhir_parts.chunks(ids, BATCH):
+        held = _of_visits(client, batch)
         roots = [f"Encounter/{each}" for each in batch]
-        held = _batch(client, batch) + _outlines(client, batch)
         grouped += group_by_root(held, roots=roots, organization=facility)
-    return grouped
+    placed = {key(each) for records in grouped for each in records.others}
+    alone = [each for each in _outside_visits(client, patient_id) if key(each) not in placed]
+    held = fhir_parts.completed(client, alone)
+    # A record that a visit holds isn't alone, whatever it lacks; Encounters are not read here.
+    return grouped + group_by_root(
+        [each for each in held if key(each) not in placed], organization=facility
+    )
 
 
-def _batch(client: Client, encounter_ids: list[str]) -> list[Resource]:
-    """What these visits hold, without documents; own records only."""
-    held = _pointing(client, encounter_ids)
+def _may_be_root(reference: str) -> bool:
+    resource_type, _, resource_id = reference.partition("/")
+    return resource_type in ROOT_TYPES and is_fhir_id(resource_id)
+
+
+def _id(reference: str) -> str:
+    return reference.partition("/")[2]
+
+
+def _of_visits(client: Client, encounter_ids: list[str]) -> list[Resource]:
+    """What these visits hold, documents as outlines."""
+    if not encounter_ids:
+        return []
+    held = fhir_parts.of_visits(client, encounter_ids)
+    held += fhir_parts.outlines(client, {"encounter": ",".join(encounter_ids)})
+    held += _files_about(client, [key(e) for e in held if e["resourceType"] == "DiagnosticReport"])
     patients = sorted({each["id"] for each in held if each["resourceType"] == "Patient"})
-    if patients:
-        held += client.search(
-            "AllergyIntolerance", {"patient": ",".join(patients), "_count": str(PAGE)}
-        )
-    own = [each for each in held if is_own(each)]
-    return _completed(client, own)
+    roots = frozenset(f"Encounter/{each}" for each in encounter_ids)
+    held += _of_these(fhir_parts.of_patients(client, patients), held, roots)
+    return fhir_parts.completed(client, held)
 
 
-def _pointing(client: Client, encounter_ids: list[str]) -> list[Resource]:
-    """One search; halved where it may have hit HAPI's limit, page by page for one huge visit."""
-    parameters: Parameters = {
-        "_id": ",".join(encounter_ids),
-        "_include": _INCLUDE,
-        "_revinclude": _POINTING,
-        "_count": str(len(encounter_ids)),
-    }
-    held = list(client.search("Encounter", parameters))
-    if len(held) < INCLUDE_LIMIT:
-        return held
-    if len(encounter_ids) > 1:
-        middle = len(encounter_ids) // 2
-        halves = (encounter_ids[:middle], encounter_ids[middle:])
-        return [each for half in halves for each in _pointing(client, half)]
-    by_key = {key(each): each for each in held}
-    for pointing in _POINTING:
-        resource_type, _, parameter = pointing.partition(":")
-        search = {parameter: f"Encounter/{encounter_ids[0]}", "_count": str(PAGE)}
-        by_key |= {key(each): each for each in client.search(resource_type, search)}
-    return list(by_key.values())
+def _of_these(
+    found: Iterable[Resource], held: Iterable[Resource], roots: frozenset[str]
+) -> list[Resource]:
+    """Those of the patients' records that may belong to these visits."""
+    held = list(held)
+    known = frozenset(key(each) for each in held if each["resourceType"] != "Patient")
+    named = frozenset(name for each in held for name in references(each))
+    kept = []
+    for each in found:
+        visits = encounters_of(each)
+        if visits and roots.isdisjoint(visits):
+            continue
+        if each["resourceType"] in _BY_REFERENCE:
+            related = not known.isdisjoint(references(each)) or key(each) in named
+            if not (related or visits):
+                continue
+        kept.append(each)
+    return kept
 
 
-def _completed(client: Client, held: list[Resource]) -> list[Resource]:
-    """`held` and the named resources it lacks; two rounds, since a role names its person."""
-    known = {key(each) for each in held}
-    newest = held
-    for _round in range(2):
-        missing: dict[str, set[str]] = defaultdict(set)
-        for each in newest:
-            for name in references(each):
-                resource_type, _, resource_id = name.partition("/")
-                if resource_type in _NAMED and name not in known:
-                    missing[resource_type].add(resource_id)
-        newest = [
+def _of_roots(client: Client, roots: list[str]) -> list[Resource]:
+    """What these stand-alone records hold, documents as outlines."""
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for root in roots:
+        by_type[root.partition("/")[0]].append(_id(root))
+    files = by_type.pop("DocumentReference", [])
+    held = [each for kind, ids in by_type.items() for each in fhir_parts.by_ids(client, kind, ids)]
+    if files:
+        held += fhir_parts.outlines(client, {"_id": ",".join(files)})
+    no_files = ("DocumentReference/", "Observation/")
+    held += _files_about(client, [root for root in roots if not root.startswith(no_files)])
+    if "Immunization" in by_type:
+        patients = sorted({_id(subject_of(each) or "") for each in held} - {""})
+        found = fhir_parts.of_patients(client, patients)
+        held += [e for e in found if e["resourceType"] == "ImmunizationRecommendation"]
+    for each in [e for e in held if e["resourceType"] == "Observation"]:
+        held += _of_same_day(client, each)
+    return fhir_parts.completed(client, held)
+
+
+def _files_about(client: Client, records: list[str]) -> list[Resource]:
+    """Outlines of the files that show one of these records (`DocumentReference.context.related`)
+    and name no visit."""
+    return [
+        each
+        for some in fhir_parts.chunks(records, PAGE)
+        for each in fhir_parts.outlines(client, {"related": ",".join(some)})
+        if not encounters_of(each)
+    ]
+
+
+def _of_same_day(client: Client, observation: Resource) -> list[Resource]:
+    """The other observations of the patient's day that belong to no visit, and the patient's
+    reports that belong to none: what is a report's result is no record of the day's."""
+    patient = subject_of(observation)
+    if patient is None or encounters_of(observation):
+        return []
+    alone = {"patient": _id(patient), "encounter:missing": "true", "_count": str(PAGE)}
+    reports = [each for each in client.search("DiagnosticReport", alone) if is_own(each)]
+    parameters: dict[str, str | list[str]] = dict(alone)
+    try:
+        begins = datetime.combine(date.fromisoformat(day_of(observation)), time.min, _IST)
+    except ValueError:
+        begins = None
+    if begins is not None:
+        # Dates without time are compared in the server's zone: a day more on both sides.
+        parameters["date"] = [
+            f"ge{(begins - timedelta(days=1)).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            f"lt{(begins + timedelta(days=2)).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        ]
+    return reports + [
+        each
+        for each in client.search("Observation", parameters)
+        if is_own(each) and same_day(observation, each) and key(each) != key(observation)
+    ]
+
+
+def _outside_visits(client: Client, patient_id: str) -> list[Resource]:
+    """A patient's records that name no visit, documents as outlines, and the patient."""
+    alone = {"patient": patient_id, "encounter:missing": "true"}
+    found = fhir_parts.of_patients(client, [patient_id])
+    found += fhir_parts.outlines(client, dict(alone))
+    for resource_type in _ALONE:
+        found += [
             each
-            for resource_type, ids in missing.items()
-            for some in _chunks(sorted(ids), PAGE)
-            for each in client.search(
-                resource_type, {"_id": ",".join(some), "_count": str(len(some))}
-            )
+            for each in client.search(resource_type, {**alone, "_count": str(PAGE)})
             if is_own(each)
         ]
-        if not newest:
-            break
-        held = held + newest
-        known |= {key(each) for each in newest}
-    return held
+    return [
+        each
+        for each in found
+        if not encounters_of(each) and each["resourceType"] not in _BY_REFERENCE
+    ]
 
 
-def _outlines(client: Client, encounter_ids: list[str]) -> list[Resource]:
-    """The documents of these visits without their content."""
-    found = client.search(
-        "DocumentReference",
-        {"encounter": ",".join(encounter_ids), "_elements": _OUTLINE, "_count": str(PAGE)},
-    )
-    return [each for each in found if is_own(each)]
-
-
-def _with_attachments(client: Client, records: Records) -> Records:
-    """The same visit with its documents and the Binary resources that they name."""
-    root = key(records.root)
-    # A page of documents could hold any number of megabytes, so they come few at a time.
-    found = client.search("DocumentReference", {"encounter": root, "_count": "5"})
-    documents = [each for each in found if is_own(each)]
-    binaries = [each for name in _attached(documents) if (each := _read(client, name)) is not None]
+def _with_files(client: Client, records: Records) -> Records:
+    """The same care context with its documents whole and the Binary resources that files name."""
+    held = list(_flat(records))
+    outlined = [each["id"] for each in held if is_outline(each)]
+    linked = any(a.get("url") for each in held for a in attachments_of(each))
+    if not outlined and not linked:
+        return records
+    whole = {key(each): each for each in fhir_parts.documents(client, outlined)}
+    held = [whole.get(key(each), each) for each in held]
     grouped = group_by_root(
-        _completed(client, [*_flat(records), *documents]) + binaries,
-        roots=[root],
+        fhir_parts.completed(client, held) + fhir_parts.binaries(client, held),
+        roots=[key(records.root)],
         organization=records.organization,
     )
     return grouped[0]
-
-
-def _attached(documents: Iterable[Resource]) -> list[str]:
-    names = [
-        reference_key((content.get("attachment") or {}).get("url"))
-        for document in documents
-        for content in as_list(document.get("content"))
-    ]
-    return [name for name in dict.fromkeys(names) if name and name.startswith("Binary/")]
-
-
-def _read(client: Client, name: str) -> Resource | None:
-    try:
-        resource: Resource = client.execute(name, method="get")
-    except NotThere:
-        return None
-    return resource if is_own(resource) else None
-
-
-def _chunks(items: Sequence[str], size: int) -> Iterator[list[str]]:
-    for start in range(0, len(items), size):
-        yield list(items[start : start + size])
 
 
 def _flat(records: Records) -> Iterator[Resource]:

@@ -96,7 +96,10 @@ def _link(adapter: Adapter, caller: Caller, hip_ids: frozenset[str]) -> Response
     body = request.get_json(silent=True)
     encounter = body.get("encounter") if isinstance(body, dict) else None
     if not isinstance(encounter, str) or not encounter:
-        raise MalformedRequest('Send {"encounter": "<id of the FHIR Encounter>"} as JSON.')
+        raise MalformedRequest(
+            'Send {"encounter": "<id of the FHIR Encounter>"} as JSON, or the reference of a '
+            'record that belongs to no visit: {"encounter": "DiagnosticReport/<id>"}.'
+        )
     report = hip_linking.link_encounter(adapter, encounter, caller.name, hip_ids=hip_ids)
     response = jsonify(
         reference=report.reference,
@@ -150,5 +153,8 @@ def _document(
     hi_type = request.args.get("hi_type", "")
     if not hi_type:
         raise MalformedRequest("Name the document type: ?hi_type=OPConsultation, for example.")
-    content = lookup.document(adapter, reference, hi_type, hip_ids)
+    number = request.args.get("number", "1")
+    if not number.isdecimal():
+        raise MalformedRequest("number must be a number: 1 for the first document of this type.")
+    content = lookup.document(adapter, reference, hi_type, hip_ids, int(number))
     return Response(content, content_type="application/fhir+json")

@@ -299,15 +299,15 @@ def test_one_odd_visit_does_not_stop_the_others(
 ) -> None:
     import mappings
 
-    build = mappings.build_document
+    build = mappings.build_documents
     odd = transfer.visits[1][0]["id"]
 
-    def sometimes(hi_type: str, records: Any) -> Json:
+    def sometimes(hi_type: str, records: Any) -> list[Json]:
         if records.root["id"] == odd:
             raise KeyError("canary")
         return build(hi_type, records)
 
-    monkeypatch.setattr(mappings, "build_document", sometimes)
+    monkeypatch.setattr(mappings, "build_documents", sometimes)
     transfer.ask()
     assert transfer.received() == [1, 2]
     assert transfer.report() == ("TRANSFERRED", ["DELIVERED", "ERRORED", "DELIVERED"])

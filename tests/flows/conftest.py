@@ -9,6 +9,7 @@ import pytest
 
 from tests import rig
 from tests.flows.harness import Site, outside
+from tests.flows.hims import Hospital, hospital_of
 
 
 @pytest.fixture
@@ -35,3 +36,9 @@ def site(database_url: str, hapi: Any) -> Iterator[Site]:
         )
         yield Site(adapter, clock, recorded, hfr_id, f"{hfr_id}_1")
         adapter.db.close()
+
+
+@pytest.fixture
+def hospital(site: Site) -> Hospital:
+    """The site's HIMS API, with a second facility that has a key of its own."""
+    return hospital_of(site)

@@ -117,7 +117,7 @@ def test_dates_wider_than_consented_are_refused_not_cut(
 
 def test_hi_types_that_are_not_made_here_are_refused(site: Site, consented: Consented) -> None:
     patient, visit, _ = consented
-    detail = artefact(site, patient, visit, hiTypes=["DiagnosticReport"])
+    detail = artefact(site, patient, visit, hiTypes=["ClaimRecord"])
     site.deliver("HipConsentNotify", grant(detail))
     refused(site, Hiu().request(site, detail), "ABDM-1062", "ConsentNotGranted")
 
@@ -295,7 +295,7 @@ def test_visits_outside_the_dates_asked_for_are_reported_and_do_not_leave(
     assert report["statusResponses"][1] == {
         "careContextReference": reference_of(early),
         "hiStatus": "ERRORED",
-        "description": "This visit is outside the dates asked for.",
+        "description": "This record is outside the dates asked for.",
     }
 
 
@@ -312,7 +312,7 @@ def test_a_visit_without_records_of_the_permitted_types_is_reported(
     assert report["sessionStatus"] == "FAILED"
     (status,) = report["statusResponses"]
     assert status["hiStatus"] == "ERRORED"
-    assert status["description"] == "No records of the permitted types in this visit."
+    assert status["description"] == "No records of the permitted types in this record."
     assert site.outside.to(PUSH) == []
     assert site.row("transfer")["state"] == "FAILED"
 

@@ -59,6 +59,10 @@ def test_without_abdm_nothing_of_abdm_is_needed() -> None:
         ("abdm_facilities", "IN1,IN1", "ABDM_FACILITIES"),
         ("abdm_api_version", "v9", "ABDM_API_VERSION"),
         ("callback_token_claims", "iss", "CALLBACK_TOKEN_CLAIMS"),
+        ("hims_timezone", "India", "HIMS_TIMEZONE: is no time zone"),
+        ("hims_timezone", "../etc/passwd", "HIMS_TIMEZONE: is no time zone"),
+        ("hims_timezone", "", "HIMS_TIMEZONE: is no time zone"),
+        ("max_entity_bytes", "1", "MAX_ENTITY_BYTES"),
     ],
 )
 def test_wrong_value_is_named_by_its_setting(name: str, value: str, word: str) -> None:

@@ -81,6 +81,70 @@ def test_a_care_context_is_named_after_its_root() -> None:
 
 
 @pytest.mark.parametrize(
+    ("root", "display"),
+    [
+        (
+            {
+                "resourceType": "DiagnosticReport",
+                "code": {"text": "HIV 1 and 2 antibodies"},
+                "effectiveDateTime": "2026-11-18T20:00:00Z",
+            },
+            "Diagnostic report 19 Nov 2026",
+        ),
+        ({"resourceType": "Immunization", "occurrenceDateTime": "2026-11-19"}, None),
+        ({"resourceType": "ImmunizationRecommendation", "date": "2026-11-19"}, None),
+        (
+            {
+                "resourceType": "DocumentReference",
+                "description": "MTP papers",
+                "date": "2026-11-19T10:00:00Z",
+            },
+            "Health document 19 Nov 2026",
+        ),
+        ({"resourceType": "Invoice", "date": "2026-11-19"}, "Invoice 19 Nov 2026"),
+        ({"resourceType": "Observation", "issued": "2026-11-19T10:00:00Z"}, None),
+    ],
+)
+def test_a_record_alone_is_shown_as_type_and_date_and_never_clinical(
+    root: dict[str, Any], display: str | None
+) -> None:
+    shown = display_of({"id": "x", **root})
+    assert shown == display or shown in (
+        "Immunization record 19 Nov 2026",
+        "Wellness record 19 Nov 2026",
+    )
+    assert DISPLAY.fullmatch(shown)
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        {"resourceType": "DiagnosticReport", "performer": [{"reference": "Organization/o2"}]},
+        {
+            "resourceType": "Immunization",
+            "performer": [
+                {"actor": {"reference": "Practitioner/d"}},
+                {"actor": {"reference": "Organization/o2"}},
+            ],
+        },
+        {"resourceType": "DocumentReference", "custodian": {"reference": "Organization/o2"}},
+        {"resourceType": "Invoice", "issuer": {"reference": "Organization/o2"}},
+        {"resourceType": "Observation", "performer": [{"reference": "PractitionerRole/r"}]},
+    ],
+)
+def test_a_record_alone_belongs_to_the_facility_that_it_names(root: dict[str, Any]) -> None:
+    role = {
+        "resourceType": "PractitionerRole",
+        "id": "r",
+        "organization": {"reference": "Organization/o2"},
+    }
+    records = Records(
+        {"id": "x", **root}, None, practitioners=(role,), others=(organization("o2", "HFR-2"),)
+    )
+    assert facility_of(records, TWO) == "HIP-2"
+
+
+@pytest.mark.parametrize(
     ("provider", "organizations", "served", "hip_id"),
     [
         ("o1", [organization("o1", "HFR-2")], TWO, "HIP-2"),
