@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JAR_SOURCES := $(shell find fhir-server -path fhir-server/target -prune -o -type f -print 2>/dev/null)
 
-.PHONY: setup demo up test bench test-docker lock format clean
+.PHONY: setup demo up test conformance bench test-docker lock format clean
 
 setup: $(VENV)/.installed fhir-server/target/.built
 
@@ -29,6 +29,9 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+conformance: setup
+	$(BIN)/python -m conformance.run
 
 bench: setup
 	$(BIN)/python -m tests.bench

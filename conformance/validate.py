@@ -55,6 +55,58 @@ class ValidationResult:
         return self.checked and not self.errors
 
 
+class Validator:
+    """One server, asked many times: keeps its connections and which profiles are loaded there.
+
+    Usable by several threads. `base_url`: the server's FHIR base; `token`: its bearer token, None
+    for a server that asks for none.
+    """
+
+    def __init__(self, base_url: str, token: str | None) -> None:
+        self._base = base_url.rstrip("/")
+        self._loaded: set[str] = set()
+        self._session = requests.Session()
+        self._session.headers["Accept"] = "application/fhir+json"
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def validate(
+        self, resource: dict[str, Any] | bytes, profile: str | None = None
+    ) -> ValidationResult:
+        """As `validate` below."""
+        body = resource if isinstance(resource, bytes) else json.dumps(resource).encode()
+        try:
+            parsed = json.loads(body)
+        except ValueError as error:
+            return ValidationResult(
+                True, None, [Issue("fatal", "$", f"This is not JSON: {error}.")]
+            )
+        if not isinstance(parsed, dict) or not isinstance(parsed.get("resourceType"), str):
+            message = "This is not a FHIR resource: a JSON object with resourceType is needed."
+            return ValidationResult(True, None, [Issue("fatal", "$", message)])
+        try:
+            wanted = dict.fromkeys([*([profile] if profile else []), *_claimed(parsed)])
+            missing = [p for p in wanted if not self._has(p)]
+            if missing:
+                return ValidationResult(False, _not_loaded(missing), [])
+            answer = self._session.post(
+                f"{self._base}/{parsed['resourceType']}/$validate",
+                params={"profile": profile} if profile else None,
+                data=body,
+                headers={"Content-Type": "application/fhir+json"},
+                timeout=TIMEOUT_S,
+            )
+        except requests.RequestException as error:
+            reason = f"The FHIR server did not answer ({type(error).__name__}); is it running?"
+            return ValidationResult(False, reason, [])
+        return _result(answer)
+
+    def _has(self, profile: str) -> bool:
+        if profile not in self._loaded and _loaded(self._session, self._base, profile):
+            self._loaded.add(profile)
+        return profile in self._loaded
+
+
 def validate(
     base_url: str,
     token: str | None,
@@ -72,35 +124,7 @@ def validate(
     Returns:
         the result; network failures and missing profiles are results too (`checked` False).
     """
-    base = base_url.rstrip("/")
-    body = resource if isinstance(resource, bytes) else json.dumps(resource).encode()
-    try:
-        parsed = json.loads(body)
-    except ValueError as error:
-        return ValidationResult(True, None, [Issue("fatal", "$", f"This is not JSON: {error}.")])
-    if not isinstance(parsed, dict) or not isinstance(parsed.get("resourceType"), str):
-        message = "This is not a FHIR resource: a JSON object with resourceType is needed."
-        return ValidationResult(True, None, [Issue("fatal", "$", message)])
-    session = requests.Session()
-    session.headers["Accept"] = "application/fhir+json"
-    if token:
-        session.headers["Authorization"] = f"Bearer {token}"
-    try:
-        wanted = dict.fromkeys([*([profile] if profile else []), *_claimed(parsed)])
-        missing = [p for p in wanted if not _loaded(session, base, p)]
-        if missing:
-            return ValidationResult(False, _not_loaded(missing), [])
-        answer = session.post(
-            f"{base}/{parsed['resourceType']}/$validate",
-            params={"profile": profile} if profile else None,
-            data=body,
-            headers={"Content-Type": "application/fhir+json"},
-            timeout=TIMEOUT_S,
-        )
-    except requests.RequestException as error:
-        reason = f"The FHIR server did not answer ({type(error).__name__}); is it running?"
-        return ValidationResult(False, reason, [])
-    return _result(answer)
+    return Validator(base_url, token).validate(resource, profile)
 
 
 def _claimed(value: object) -> Iterator[str]:

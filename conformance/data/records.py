@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 from conformance.data import dosage, scan
+from conformance.data.bills import bills
 from conformance.data.catalogue import Item, Resource, concept, hl7, row
 from conformance.data.observations import reports, vitals
 from conformance.data.people import check_keys
@@ -133,6 +134,24 @@ def _immunizations(visit: Visit) -> Iterator[Resource]:
             ],
             protocolApplied=[{"doseNumberPositiveInt": given["dose"]}] if "dose" in given else [],
         )
+    if "due" in visit.table:
+        yield visit.make(
+            "ImmunizationRecommendation",
+            "next-dose",
+            patient=visit.patient,
+            date=visit.start.date().isoformat(),
+            recommendation=[
+                {
+                    "vaccineCode": [concept("vaccines", due["vaccine"])],
+                    "forecastStatus": {"text": "due"},
+                    "dateCriterion": [
+                        {"code": {"text": "Date vaccine due"}, "value": due["on"].isoformat()}
+                    ],
+                    "supportingImmunization": [{"reference": f"Immunization/imm1-{visit.key}"}],
+                }
+                for due in visit.table["due"]
+            ],
+        )
 
 
 def _plans(visit: Visit, diagnoses: list[Resource]) -> Iterator[Resource]:
@@ -223,3 +242,4 @@ def resources(visit: Visit) -> Iterator[Resource]:
     yield from _immunizations(visit)
     yield from _plans(visit, diagnoses)
     yield from _documents(visit)
+    yield from bills(visit)

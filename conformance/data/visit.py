@@ -17,7 +17,7 @@ TODAY = date(2026, 11, 23)
 VISIT_KEYS = frozenset(
     ("at", "key", "kind", "status", "minutes", "days", "facility", "doctor", "encounter", "reason")
     + ("history", "examination", "diagnoses", "vitals", "reports", "drugs", "procedures", "orders")
-    + ("vaccines", "advice", "follow_up", "note", "scans", "discharge")
+    + ("vaccines", "advice", "follow_up", "note", "scans", "discharge", "bills", "due")
 )
 """Keys a visit may have; only ``at`` must be there. ``kind`` is an ActEncounterCode (AMB by
 default), ``minutes`` or ``days`` its length; ``key`` replaces the date in ids where
