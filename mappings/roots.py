@@ -139,13 +139,17 @@ def stand_alone(found: Mapping[str, Resource], placed: Collection[str]) -> list[
         placed: what belongs to a visit already.
 
     Returns:
-        in order of appearance; of a day's observations the first by time, then id.
+        in order of appearance; of a day's observations the first by time, then id. Observations
+        that state no day are none.
     """
     days: dict[tuple[str | None, str], str] = {}
     roots = []
     for name, resource in _loose(found, placed).items():
         if resource["resourceType"] == "Observation":
-            group = (subject_of(resource), day_of(resource))
+            day = day_of(resource)
+            if not day:
+                continue  # nobody could tell whether it is inside the dates of a consent
+            group = (subject_of(resource), day)
             first = days.setdefault(group, name)
             if _first(resource) < _first(found[first]):
                 days[group] = name

@@ -31,6 +31,13 @@ MODIFIED_EXTENSION = "urn:abdm-adapter:hims-modified"
 SHARED = frozenset({"Medication"})
 
 
+_DELETED = Fault(
+    "deleted",
+    "says that the HIMS deleted this entity, so it is not imported; if an earlier import brought "
+    "it, mark its FHIR resource entered-in-error, and no document will hold it",
+)
+
+
 class Outcome(StrEnum):
     """What became of one entity."""
 
@@ -145,6 +152,8 @@ def to_mapped(item: Item, zone: tzinfo, *, coverage: bool) -> Mapped | Result:
         sentence = item.unreadable or "should be a JSON object with the entity's fields"
         return refused(item, None, Fault("entity", sentence))
     hims_id = _readable_id(item.entity)
+    if item.entity.get("deleted") is True:
+        return refused(item, hims_id, _DELETED)
     try:
         modified = modified_at(item.entity, zone)
         entity = hims.read(item.kind, item.entity, zone=zone)

@@ -9,6 +9,7 @@ import yaml
 
 from adapter.cli import main
 from adapter.config import Config
+from mappings import hims
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -64,3 +65,13 @@ def test_compose_file_parses_and_uses_images_that_the_repository_builds() -> Non
 def test_readme_test_command_is_what_ci_calls() -> None:
     assert "make test" in README
     assert (ROOT / ".ci/run").read_text().strip().splitlines()[-1] == "make test"
+
+
+@pytest.mark.parametrize("kind", hims.KINDS)
+def test_readme_shows_every_field_of_every_entity_and_links_its_schema(kind: str) -> None:
+    (row,) = [line for line in README.splitlines() if line.startswith(f"| [`{kind}`](")]
+    assert f"mappings/schemas/{kind}.json" in row
+    schema = hims.schema(kind)
+    for field in schema["properties"]:
+        needed = field in schema.get("required", [])
+        assert (f"**`{field}`**" if needed else f"`{field}`") in row

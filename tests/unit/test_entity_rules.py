@@ -184,3 +184,13 @@ def test_own_id_is_the_derived_one() -> None:
     assert mapped("daily_round").own_id == fhir_id("f-1", "daily_round", "r-1")
     assert all(part.startswith("Observation/") for part in mapped("daily_round").parts())
     assert mapped("patient").parts() == []
+
+
+def test_what_the_hims_deleted_is_not_imported_and_says_what_to_do() -> None:
+    item = Item(1, "patient", {**HIMS["patient"], "deleted": True})
+    refused = entities.to_mapped(item, INDIA, coverage=True)
+    assert isinstance(refused, Result)
+    assert refused.outcome is Outcome.REFUSED
+    (fault,) = refused.faults
+    assert fault.field == "deleted"
+    assert "entered-in-error" in fault.sentence

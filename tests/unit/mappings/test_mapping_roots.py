@@ -109,14 +109,13 @@ def test_observations_of_one_indian_day_are_one_care_context():
         at("date", "2026-02-27"),
         at("next", "2026-02-27T20:00:00Z"),
         at("other", "2026-02-27", subject={"reference": "Patient/p2"}),
-        observation("undated", encounter=None),
+        observation("undated", encounter=None),  # of no day, so of no care context
     ]
     assert {name: names(r) for name, r in roots(batch).items()} == {
         # The first as written is the root.
         "Observation/night": {"Observation/noon", "Observation/date"},
         "Observation/next": set(),
         "Observation/other": set(),
-        "Observation/undated": set(),
     }
     # Any of the day leads to the whole of it.
     (again,) = group_by_root(batch, roots=["Observation/noon"])
