@@ -1,9 +1,9 @@
 """Makes the pages of a transfer: records → documents → ciphertext, batch by batch.
 
-Plaintext lives only here, for one HI type of one care context at a time; what is stored is encrypted for the
-receiver. Resumable: a care context and its pages are committed together, and only waiting ones are
-read again. A document passes the gate (`document_gate`) before it is encrypted; what the gate says
-stands in the record of its care context.
+Plaintext lives only here, for one HI type of one care context at a time; what is stored is
+encrypted for the receiver. Resumable: a care context and its pages are committed together, and only
+waiting ones are read again. A document passes the gate (`document_gate`) before it is encrypted;
+what the gate says stands in the record of its care context.
 """
 
 from __future__ import annotations
