@@ -55,7 +55,7 @@ def test_our_lines_are_json_with_time_and_level(stream: io.StringIO) -> None:
 def test_credentials_and_identifiers_are_blanked(stream: io.StringIO, library: bool) -> None:
     for text in SECRETS.values():
         if library:
-            logging.getLogger("some.library").warning("value %s", text)
+            logging.getLogger("some.package").warning("value %s", text)
         else:
             structlog.get_logger("test").info(f"value {text}", detail=text, deep={"x": [text]})
     assert len(lines(stream)) == len(SECRETS)
@@ -86,7 +86,7 @@ def test_exception_is_told_by_class_and_place_not_by_its_text(
         raise ValueError("Asha Verma, HIV positive")
     except ValueError:
         if library:
-            logging.getLogger("some.library").exception("failed")
+            logging.getLogger("some.package").exception("failed")
         else:
             structlog.get_logger("test").exception("failed")
     (line,) = lines(stream)
