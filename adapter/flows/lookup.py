@@ -120,7 +120,7 @@ def consent(adapter: Adapter, artefact_id: str, hip_ids: Collection[str]) -> dic
     }
 
 
-def served_pairs(adapter: Adapter) -> list[tuple[str, str]]:
+def served_pairs(adapter: Adapter) -> tuple[tuple[str, str], ...]:
     """(HFR id, HIP service id) of every facility served."""
     with adapter.db.reading() as tx:
-        return [(facility.hfr_id, facility.hip_id) for facility in facilities.all_(tx)]
+        return facilities.served(tx)
