@@ -62,6 +62,12 @@ HAPI_PLACEHOLDER: Final = "http://hapifhir.io/fhir/StructureDefinition/resource-
 TAG: Final = "urn:abdm-adapter:record"
 TAG_RECEIVED: Final = "received"
 TAG_LINKED: Final = "linked"
+# Marks of a received record beside TAG_RECEIVED: the HI type of its document (meta.tag), and the
+# artefact under which it is held (meta.security), which is what a search by consent uses.
+TAG_HI_TYPE: Final = "urn:abdm:hi-type"
+SECURITY_ARTEFACT: Final = "urn:abdm:consent-artefact"
+# `meta.source` of a received record: this, and the HIP's service id.
+SOURCE_HIP: Final = "urn:abdm:hip:"
 
 # Profiles: NRCeS, ndhm.in 6.5.0.
 PROFILE_BASE: Final = "https://nrces.in/ndhm/fhir/r4/StructureDefinition/"

@@ -83,7 +83,62 @@ class TransferContextState(StrEnum):
     ERRORED = "ERRORED"
 
 
+class ConsentRequestState(StrEnum):
+    """A consent request of ours. GRANTED ends as REVOKED or EXPIRED once every artefact has;
+    EXPIRED from REQUESTED: nobody answered it."""
+
+    CREATED = "CREATED"
+    REQUESTED = "REQUESTED"
+    GRANTED = "GRANTED"
+    DENIED = "DENIED"
+    EXPIRED = "EXPIRED"
+    REVOKED = "REVOKED"
+    FAILED = "FAILED"
+
+
+class HiuArtefactState(StrEnum):
+    """An artefact that was given to us. NOTIFIED: its content is not fetched yet; REVOKED and
+    EXPIRED: access has stopped, its records are being archived; ARCHIVED: they are gone from the
+    FHIR server; ERASED: the sealed copies too. REFUSED: not what was asked for, nothing fetched."""
+
+    NOTIFIED = "NOTIFIED"
+    GRANTED = "GRANTED"
+    REFUSED = "REFUSED"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+    ARCHIVED = "ARCHIVED"
+    ERASED = "ERASED"
+
+
+class IncomingState(StrEnum):
+    """A transfer in. REQUESTED: keys are stored, the request is out; ACKNOWLEDGED: ABDM named the
+    transaction; RECEIVING: a page came (perhaps before that). STORED: all there; PARTIAL: pages
+    missing at the deadline, what came is kept."""
+
+    REQUESTED = "REQUESTED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    RECEIVING = "RECEIVING"
+    STORED = "STORED"
+    PARTIAL = "PARTIAL"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class IncomingPageState(StrEnum):
+    """A page in: kept as it came, then worked into FHIR, or nothing in it could be read."""
+
+    RECEIVED = "RECEIVED"
+    STORED = "STORED"
+    FAILED = "FAILED"
+
+
 _TRANSFER_ENDS: set[StrEnum] = {TransferState.FAILED, TransferState.CANCELLED}
+_INCOMING_ENDS: set[StrEnum] = {
+    IncomingState.STORED,
+    IncomingState.PARTIAL,
+    IncomingState.FAILED,
+    IncomingState.CANCELLED,
+}
 
 #: Per type: from each state, the states it may move to. A state without a row is an end. By type,
 #: because members of different StrEnums are equal where their texts are.
@@ -154,6 +209,52 @@ MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
         PageState.SEALED: {PageState.SENT, PageState.FAILED},
         # Given up by a revocation while it was on its way, and taken all the same.
         PageState.FAILED: {PageState.SENT},
+    },
+    ConsentRequestState: {
+        ConsentRequestState.CREATED: {
+            ConsentRequestState.REQUESTED,
+            # A notice may overtake on-init.
+            ConsentRequestState.GRANTED,
+            ConsentRequestState.DENIED,
+            ConsentRequestState.EXPIRED,
+            ConsentRequestState.FAILED,
+        },
+        ConsentRequestState.REQUESTED: {
+            ConsentRequestState.GRANTED,
+            ConsentRequestState.DENIED,
+            ConsentRequestState.EXPIRED,
+            ConsentRequestState.REVOKED,
+        },
+        ConsentRequestState.GRANTED: {
+            ConsentRequestState.REVOKED,
+            ConsentRequestState.EXPIRED,
+        },
+    },
+    HiuArtefactState: {
+        HiuArtefactState.NOTIFIED: {
+            HiuArtefactState.GRANTED,
+            HiuArtefactState.REFUSED,
+            HiuArtefactState.REVOKED,
+            HiuArtefactState.EXPIRED,
+        },
+        HiuArtefactState.GRANTED: {HiuArtefactState.REVOKED, HiuArtefactState.EXPIRED},
+        HiuArtefactState.REVOKED: {HiuArtefactState.ARCHIVED},
+        HiuArtefactState.EXPIRED: {HiuArtefactState.ARCHIVED},
+        HiuArtefactState.ARCHIVED: {HiuArtefactState.ERASED},
+    },
+    IncomingState: {
+        IncomingState.REQUESTED: {
+            IncomingState.ACKNOWLEDGED,
+            IncomingState.RECEIVING,
+            *_INCOMING_ENDS,
+        },
+        IncomingState.ACKNOWLEDGED: {IncomingState.RECEIVING, *_INCOMING_ENDS},
+        IncomingState.RECEIVING: set(_INCOMING_ENDS),
+        # A late page under the same keys completes what was missing.
+        IncomingState.PARTIAL: {IncomingState.STORED, IncomingState.CANCELLED},
+    },
+    IncomingPageState: {
+        IncomingPageState.RECEIVED: {IncomingPageState.STORED, IncomingPageState.FAILED},
     },
     TransferContextState: {
         TransferContextState.WAITING: {

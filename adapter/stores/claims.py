@@ -1,4 +1,4 @@
-"""Claiming rows of `inbox`, `outbox` and `transfer`, so that no two workers work on one row.
+"""Claiming rows of the tables that have work to do, so that no two workers work on one row.
 
 A claim is a conditional UPDATE that writes a lease: how long the row is ours (`lease_until`) and a
 name for this very claim (`lease_id`). Whoever finishes the row must still hold that name, so a
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapter.stores.db import Database, Tx, inbox, outbox, transfer
+from adapter.stores.db import Database, Tx, hiu_artefact, inbox, incoming, outbox, transfer
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=60)
 
 #: Every table whose rows are claimed.
-CLAIMED = (inbox, outbox, transfer)
+CLAIMED = (inbox, outbox, transfer, incoming, hiu_artefact)
 
 #: Candidates looked at in one go: with as many workers as this, each finds one of its own.
 CANDIDATES = 16
