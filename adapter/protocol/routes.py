@@ -13,10 +13,19 @@ import orjson
 
 from adapter.protocol import ids, timestamps, v3
 from adapter.protocol.errors import MalformedRequest
-from adapter.protocol.messages import Envelope
+from adapter.protocol.messages import Envelope, HealthInformationPushReceived
 from adapter.protocol.wire import Fields, Inbound, Outbound, Wire
 
-__all__ = ["DIALECTS", "Inbound", "Outbound", "Wire", "decode", "inbound", "outbound"]
+__all__ = [
+    "DIALECTS",
+    "Inbound",
+    "Outbound",
+    "Wire",
+    "decode",
+    "decode_push",
+    "inbound",
+    "outbound",
+]
 
 DIALECTS = ("v3",)
 
@@ -65,16 +74,29 @@ def decode(
     return envelope, message
 
 
+def decode_push(body: bytes) -> HealthInformationPushReceived:
+    """A page that a HIP pushed to us, in whatever form peers write it (one in every dialect).
+
+    Raises MalformedRequest naming the field, where no page can be made of it.
+    """
+    # Without the text beside it: a page may be a hundred megabytes, and is kept as it came anyway.
+    return v3.PUSHED(Fields(_object(body)))
+
+
 def _fields(body: bytes | Mapping[str, Any]) -> Fields:
     if not isinstance(body, bytes):
         return Fields(body)
+    return Fields(_object(body), source=body.decode())
+
+
+def _object(body: bytes) -> dict[str, Any]:
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise MalformedRequest("The body is not JSON.") from None
     if not isinstance(data, dict):
         raise MalformedRequest("The body must be a JSON object.")
-    return Fields(data, source=body.decode())
+    return data
 
 
 def _response_to(fields: Fields) -> str | None:

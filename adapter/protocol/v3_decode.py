@@ -6,13 +6,9 @@ name (`wire.Fields`). Must not judge what a message asks for: that is the flows'
 
 from __future__ import annotations
 
-from typing import cast
-
 from adapter.protocol import messages as m
-from adapter.protocol.refusals import trimmed_code
+from adapter.protocol import v3_structures as shared
 from adapter.protocol.wire import Fields
-
-_NOTICES = ("GRANTED", "REVOKED", "EXPIRED", "DENIED", "REQUESTED")
 
 # `abhaAddress` is not in the specification, but the gateway has sent it (V3 contract 3.2).
 _IDENTIFIER_TYPES = {"abhaAddress": "ABHA_ADDRESS"}
@@ -20,7 +16,7 @@ _IDENTIFIER_TYPES = {"abhaAddress": "ABHA_ADDRESS"}
 
 def on_generate_link_token(body: Fields) -> m.OnGenerateLinkToken:
     """6.1: the token, or why there is none."""
-    error = _error(body)
+    error = shared.error(body)
     token = body.text_or_none("linkToken") if error else body.text("linkToken")
     return m.OnGenerateLinkToken(body.text_or_none("abhaAddress"), token, error)
 
@@ -28,7 +24,7 @@ def on_generate_link_token(body: Fields) -> m.OnGenerateLinkToken:
 def on_hip_link_care_context(body: Fields) -> m.OnHipLinkCareContext:
     """6.2: success is the absence of `error`; the prose in `status` decides nothing."""
     return m.OnHipLinkCareContext(
-        body.text_or_none("abhaAddress"), body.text_or_none("status"), _error(body)
+        body.text_or_none("abhaAddress"), body.text_or_none("status"), shared.error(body)
     )
 
 
@@ -36,7 +32,7 @@ def on_care_context_notify(body: Fields) -> m.OnCareContextNotify:
     """6.3."""
     acknowledgement = body.inner_or_none("acknowledgement")
     status = acknowledgement.text_or_none("status") if acknowledgement else None
-    return m.OnCareContextNotify(status, _error(body))
+    return m.OnCareContextNotify(status, shared.error(body))
 
 
 def discover_care_contexts(body: Fields) -> m.DiscoverCareContexts:
@@ -55,7 +51,7 @@ def discover_care_contexts(body: Fields) -> m.DiscoverCareContexts:
 
 def link_init(body: Fields) -> m.LinkInit:
     """6.5: the patient's choice, or the gateway's word that the flow has ended."""
-    error = _error(body)
+    error = shared.error(body)
     chosen = body.items("patient") if error else body.some_items("patient")
     return m.LinkInit(
         transaction_id=body.uuid("transactionId"),
@@ -77,20 +73,17 @@ def link_confirm(body: Fields) -> m.LinkConfirm:
 def hip_consent_notify(body: Fields) -> m.HipConsentNotify:
     """6.6: only GRANTED needs the artefact; the other notices carry the id alone."""
     notice = body.inner("notification")
-    status = notice.text("status").strip().upper()
-    if status not in _NOTICES:
-        raise notice.fault("status", f"must be one of {', '.join(_NOTICES)}")
+    status = shared.notice(notice)
     consent_id = notice.uuid("consentId")
     artefact = None
     if status == "GRANTED":
         detail = notice.inner("consentDetail")
-        artefact = _artefact(detail)
+        artefact = shared.artefact(detail)
         if artefact.consent_id != consent_id:
             raise detail.fault("consentId", "differs from notification.consentId")
     return m.HipConsentNotify(
         consent_id=consent_id,
-        # Checked against _NOTICES above; the type checker cannot follow.
-        status=cast("m.ConsentNotice", status),
+        status=status,
         artefact=artefact,
         signature=notice.text_or_none("signature"),
     )
@@ -102,20 +95,10 @@ def hip_health_information_request(body: Fields) -> m.HipHealthInformationReques
     return m.HipHealthInformationRequest(
         transaction_id=body.uuid("transactionId"),
         consent_id=request.inner("consent").uuid("id"),
-        date_range=_date_range(request),
+        date_range=shared.date_range(request),
         data_push_url=request.text("dataPushUrl").strip(),
-        key_material=_key_material(request.inner("keyMaterial")),
+        key_material=shared.key_material(request.inner("keyMaterial")),
     )
-
-
-def _error(body: Fields) -> m.ErrorObject | None:
-    error = body.inner_or_none("error")
-    if error is None:
-        return None
-    code, message = error.text_or_none("code"), error.text_or_none("message")
-    if code is None and message is None:
-        return None
-    return m.ErrorObject(trimmed_code(code or ""), (message or "").strip())
 
 
 def _identifiers(patient: Fields, name: str) -> tuple[m.Identifier, ...]:
@@ -137,61 +120,3 @@ def _patient(entry: Fields) -> m.PatientEntry:
         hi_type=entry.text("hiType"),
         care_contexts=contexts,
     )
-
-
-def _date_range(holder: Fields) -> m.DateRange:
-    dates = holder.inner("dateRange")
-    return m.DateRange(dates.time("from"), dates.time("to"))
-
-
-def _key_material(key: Fields) -> m.KeyMaterial:
-    public = key.inner("dhPublicKey")
-    return m.KeyMaterial(
-        public_key=public.text("keyValue"),
-        nonce=key.text("nonce"),
-        expiry=public.time_or_none("expiry"),
-        algorithm=key.text("cryptoAlg"),
-        curve=key.text("curve"),
-    )
-
-
-def _artefact(detail: Fields) -> m.ConsentArtefact:
-    permission = detail.inner("permission")
-    # `dataEraseAt` and `frequency` are drawn in two places: inside first, then one level up.
-    erase_at = permission.time_or_none("dataEraseAt") or detail.time_or_none("dataEraseAt")
-    if erase_at is None:
-        raise permission.fault("dataEraseAt", "is missing")
-    frequency = permission.inner_or_none("frequency") or detail.inner_or_none("frequency")
-    purpose = detail.inner("purpose")
-    hip, hiu = detail.inner_or_none("hip"), detail.inner_or_none("hiu")
-    manager = detail.inner_or_none("consentManager")
-    requester = detail.inner_or_none("requester")
-    return m.ConsentArtefact(
-        consent_id=detail.uuid("consentId"),
-        patient_id=detail.inner("patient").text("id"),
-        care_contexts=tuple(
-            m.CareContextRef(c.text("patientReference"), c.text("careContextReference"))
-            for c in detail.items("careContexts")
-        ),
-        purpose_code=purpose.text("code"),
-        purpose_text=purpose.text_or_none("text"),
-        hip_id=hip.text_or_none("id") if hip else None,
-        hiu_id=hiu.text_or_none("id") if hiu else None,
-        hiu_name=hiu.text_or_none("name") if hiu else None,
-        requester_name=requester.text_or_none("name") if requester else None,
-        consent_manager_id=manager.text_or_none("id") if manager else None,
-        hi_types=detail.some_texts("hiTypes"),
-        permission=m.Permission(
-            access_mode=permission.text("accessMode"),
-            date_range=_date_range(permission),
-            data_erase_at=erase_at,
-            frequency=_frequency(frequency) if frequency else None,
-        ),
-        created_at=detail.time_or_none("createdAt"),
-        verbatim=detail.verbatim(),
-    )
-
-
-def _frequency(frequency: Fields) -> m.Frequency:
-    repeats = frequency.integer("repeats") if frequency.has("repeats") else 0
-    return m.Frequency(frequency.text("unit"), frequency.integer("value"), repeats)

@@ -10,12 +10,10 @@ from typing import Any
 
 from adapter.protocol import ids, timestamps
 from adapter.protocol import messages as m
+from adapter.protocol import v3_structures as shared
 from adapter.protocol.errors import CODES
 from adapter.protocol.messages import Envelope
 from adapter.protocol.wire import Wire
-
-# Seen on the push of every peer; nobody validates it (9.2).
-KEY_PARAMETERS = "Curve25519/32byte random key"
 
 
 def generate_link_token(envelope: Envelope, message: m.GenerateLinkTokenRequest) -> Wire:
@@ -106,8 +104,6 @@ def hip_health_information_on_request(
 
 def health_information_push(_envelope: Envelope, message: m.HealthInformationPush) -> Wire:
     """6.7, HealthInformationPushStrict; no header of ours: the receiver is a stranger."""
-    if message.key_material.expiry is None:
-        raise ValueError("a page's key material needs its expiry")
     entries = [
         {
             "content": entry.content,
@@ -122,16 +118,7 @@ def health_information_push(_envelope: Envelope, message: m.HealthInformationPus
         "pageCount": message.page_count,
         "transactionId": message.transaction_id,
         "entries": entries,
-        "keyMaterial": {
-            "cryptoAlg": message.key_material.algorithm,
-            "curve": message.key_material.curve,
-            "dhPublicKey": {
-                "expiry": timestamps.format(message.key_material.expiry),
-                "parameters": KEY_PARAMETERS,
-                "keyValue": message.key_material.public_key,
-            },
-            "nonce": message.key_material.nonce,
-        },
+        "keyMaterial": shared.written_key_material(message.key_material),
     }
     return Wire({}, body)
 

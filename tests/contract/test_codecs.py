@@ -2,39 +2,33 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import conformance
 from adapter.protocol import messages as m
 from adapter.protocol import routes, stored, v3
 from adapter.protocol.errors import CODES, MalformedRequest, ProtocolError
 from conformance.schemas import problems
-
-SAMPLES = Path(next(iter(conformance.__path__))) / "samples" / "v3"
-ID = "-5b1e-4c60-9d2a-6f0c1e9a7b34"
-REQUEST, TRANSACTION, LINK = f"00000101{ID}", f"00000201{ID}", f"00000202{ID}"
-CONSENT, TRANSFER = f"00000301{ID}", f"00000401{ID}"
-VISIT = "encounter-meera-2026-08-14"
-ADDRESS = "meera.joshi@sbx"
-HIP = "IN2910000001"
-
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+from tests.contract import hiu_messages
+from tests.contract.samples import (
+    ADDRESS,
+    CONSENT,
+    HIP,
+    HIU,
+    LINK,
+    REQUEST,
+    TRANSACTION,
+    TRANSFER,
+    VISIT,
+    at,
+    sample,
+)
 
 
 def entry(hi_type: str) -> m.PatientEntry:
     context = m.CareContextEntry(VISIT, "OPD visit 14 Aug 2026")
     return m.PatientEntry("MRN-2208", "Meera Joshi", hi_type, (context,))
-
-
-def sample(name: str) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text())
-    return body
 
 
 BOTH = (entry("OPConsultation"), entry("Prescription"))
@@ -83,6 +77,7 @@ WRITTEN: dict[str, Any] = {
             at("2026-12-01T06:00:00"),
         ),
     ),
+    **hiu_messages.WRITTEN,
 }
 
 HEADERS = {
@@ -90,7 +85,7 @@ HEADERS = {
     "timestamp": "2026-11-02T04:10:00Z",
     "X-HIP-ID": HIP,
 }
-ENVELOPE = m.Envelope("v3", hip_id=HIP, response_to=REQUEST)
+ENVELOPE = m.Envelope("v3", hip_id=HIP, hiu_id=HIU, response_to=REQUEST)
 
 
 def encode(message: Any) -> routes.Wire:
@@ -119,6 +114,7 @@ REPLIES_WITH_ERROR = [
     m.OnLinkConfirmRequest(error="OtpInvalid"),
     m.HipConsentOnNotifyRequest(CONSENT, error="ConsentExpired"),
     m.HipHealthInformationOnRequest(TRANSFER, error="ConsentNotGranted"),
+    m.HiuConsentOnNotifyRequest(error="RequestNotServable"),
 ]
 
 
@@ -141,10 +137,12 @@ def test_every_error_a_flow_may_raise_can_be_said_in_a_reply(error: str) -> None
     assert problems("HipHealthInformationOnRequest", body) == []
 
 
-def test_every_hip_call_names_its_hip_and_only_the_link_carries_the_link_token() -> None:
+def test_every_call_names_its_hip_or_hiu_and_only_the_link_carries_the_link_token() -> None:
     for name, message in WRITTEN.items():
         headers = encode(message).headers
-        if name == "HealthInformationPushStrict":
+        if name in hiu_messages.WRITTEN:
+            assert headers == {"X-HIU-ID": HIU}
+        elif name == "HealthInformationPushStrict":
             assert headers == {}
         elif name == "HipLinkCareContextRequest":
             assert headers == {"X-HIP-ID": HIP, "X-LINK-TOKEN": "a.link.token"}
@@ -233,6 +231,7 @@ READ: dict[str, Any] = {
             at("2026-12-01T06:00:00"),
         ),
     ),
+    **hiu_messages.READ,
 }
 
 
@@ -341,6 +340,7 @@ REQUIRED = [
     ("OnGenerateLinkToken", "linkToken"),
     ("OnHipLinkCareContext", "response.requestId"),
     ("OnCareContextNotify", "response"),
+    *hiu_messages.REQUIRED,
 ]
 
 
@@ -375,6 +375,7 @@ WRONG = [
     ("HipConsentNotify", "notification.consentDetail.hiTypes", "9876543210"),
     ("HipConsentNotify", "notification.consentDetail.consentId", TRANSFER),
     ("HipHealthInformationRequest", "hiRequest.dateRange.to", "9876543210"),
+    *hiu_messages.WRONG,
 ]
 
 
