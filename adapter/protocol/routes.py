@@ -18,6 +18,7 @@ from adapter.protocol.wire import Fields, Inbound, Outbound, Wire
 
 __all__ = [
     "DIALECTS",
+    "HEADERS",
     "Inbound",
     "Outbound",
     "Wire",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 DIALECTS = ("v3",)
+
+#: Every header that `decode` reads.
+HEADERS = ("REQUEST-ID", "TIMESTAMP", "X-HIP-ID", "X-HIU-ID")
 
 
 def inbound(dialect: str) -> tuple[Inbound, ...]:

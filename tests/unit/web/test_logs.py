@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapter import logs
 from tests.unit.web.conftest import CONFIRM, Edge
@@ -108,3 +110,21 @@ def test_request_log_has_the_route_and_never_the_address(edge: Edge, stream: io.
     asked = [line for line in lines(stream) if line["event"] == "request"]
     assert [(line["route"], line["status"]) for line in asked] == [(CONFIRM, 202), (None, 404)]
     assert "s3cret" not in stream.getvalue()
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=12),
+            st.sampled_from(
+                [*SECRETS.values(), "Bearer ", "eyJ", "/push/", "://", "@sbx", "91-2200"]
+            ),
+        ),
+        max_size=5,
+    ).map("".join)
+)
+def test_the_quick_look_lets_nothing_through_that_a_pattern_would_blank(text: str) -> None:
+    thorough = text[: logs.LONGEST_TEXT]
+    for pattern, replacement in logs._PATTERNS:
+        thorough = pattern.sub(replacement, thorough)
+    assert logs.redact(None, "info", {"event": text})["event"] == thorough
