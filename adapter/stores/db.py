@@ -285,6 +285,8 @@ hiu_artefact = sa.Table(
     sa.Column("patient_id", sa.String(64)),
     sa.Column("dialect", sa.String(8), nullable=False),
     sa.Column("erase_at", Utc),
+    # How it ended (REVOKED or EXPIRED); the state moves on to ARCHIVED and ERASED.
+    sa.Column("reason", sa.String(16)),
     sa.Column("ended_at", Utc),
     sa.Column("archived_at", Utc),
     *_work_columns(),

@@ -112,6 +112,7 @@ def upgrade() -> None:
         sa.Column("patient_id", sa.String(length=64), nullable=True),
         sa.Column("dialect", sa.String(length=8), nullable=False),
         sa.Column("erase_at", Utc(), nullable=True),
+        sa.Column("reason", sa.String(length=16), nullable=True),
         sa.Column("ended_at", Utc(), nullable=True),
         sa.Column("archived_at", Utc(), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
