@@ -1,5 +1,7 @@
 """Loads the JSON Schemas of the V3 messages: one file per message, shared shapes in common.json.
 
+`v3` holds the gateway's messages, `v3-m1` those of the ABHA service and the facility registry.
+
 Used by the simulator, which refuses what does not fit, and by the tests. Must not know anything
 about how messages travel; that is the simulator's business.
 """
@@ -15,8 +17,9 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-_FOLDER = Path(__file__).parent / "v3"
-_BASE = "https://abdm-adapter.invalid/schemas/v3/"
+_FOLDERS = (Path(__file__).parent / "v3", Path(__file__).parent / "v3-m1")
+_BASE = "https://abdm-adapter.invalid/schemas"
+_COMMON = "common.json"
 
 
 @cache
@@ -39,13 +42,20 @@ _Validator: type[Draft202012Validator] = validators.extend(  # type: ignore[no-u
 
 def names() -> list[str]:
     """Names of all messages that have a schema, sorted."""
-    return sorted(path.stem for path in _FOLDER.glob("*.json") if path.stem != "common")
+    return sorted(files())
+
+
+@cache
+def files() -> dict[str, Path]:
+    """The schema file of each message, by the message's name."""
+    found = (path for folder in _FOLDERS for path in folder.glob("*.json"))
+    return {path.stem: path for path in found if path.name != _COMMON}
 
 
 @cache
 def _registry() -> Registry[Any]:
     resources = []
-    for path in sorted(_FOLDER.glob("*.json")):
+    for path in [*files().values(), *(folder / _COMMON for folder in _FOLDERS)]:
         content = json.loads(path.read_text("utf-8"))
         # With $schema, jsonschema would go on with its own class and its own idea of patterns.
         del content["$schema"]
@@ -59,15 +69,16 @@ def validator(name: str) -> Draft202012Validator:
 
     Raises KeyError if there is no such message.
     """
-    if name not in names():
+    path = files().get(name)
+    if path is None:
         raise KeyError(f"No schema for the message {name!r}; there are: {', '.join(names())}.")
-    return _Validator({"$ref": f"{_BASE}{name}.json"}, registry=_registry())
+    return _Validator({"$ref": f"{_BASE}/{path.parent.name}/{path.name}"}, registry=_registry())
 
 
 @cache
-def definition(name: str) -> Draft202012Validator:
-    """The validator of one shared shape of common.json, for example "Uuid"."""
-    return _Validator({"$ref": f"{_BASE}common.json#/$defs/{name}"}, registry=_registry())
+def definition(name: str, folder: str = "v3") -> Draft202012Validator:
+    """The validator of one shared shape of a folder's common.json, for example "Uuid"."""
+    return _Validator({"$ref": f"{_BASE}/{folder}/{_COMMON}#/$defs/{name}"}, registry=_registry())
 
 
 def problems(name: str, body: object) -> list[str]:
