@@ -96,6 +96,9 @@ class Config(BaseSettings):
     discovery_age_band: int = Field(default=5, ge=0, le=20)
     validate_before_push: Literal["off", "warn", "block"] = "warn"
     transfer_deadline: int = Field(default=1200, ge=1, le=7200)
+    receive_deadline: int = Field(default=1800, ge=60, le=86400)
+    push_quiet_s: int = Field(default=10, ge=0, le=600)
+    max_page_bytes: int = Field(default=128 * MIB, ge=1024, le=1024 * MIB)
     max_callback_bytes: int = Field(default=4 * MIB, ge=1024)
     hims_timezone: str = "Asia/Kolkata"
     max_entity_bytes: int = Field(default=64 * MIB, ge=1024)

@@ -14,6 +14,7 @@ from adapter.flows import (
     discovery,
     hip_consent,
     hip_request,
+    hiu_transfer,
     link_answers,
     user_linking,
 )
@@ -32,6 +33,7 @@ HANDLERS: dict[type, Handler] = {
     m.OnCareContextNotify: link_answers.NOTICE_HANDLER,
     m.HipConsentNotify: hip_consent.HANDLER,
     m.HipHealthInformationRequest: hip_request.HANDLER,
+    m.OnHiuHealthInformationRequest: hiu_transfer.HANDLER,
 }
 
 AFTER_SEND: dict[type, AfterSend] = {
@@ -40,4 +42,5 @@ AFTER_SEND: dict[type, AfterSend] = {
     m.GenerateLinkTokenRequest: link_answers.after_generate_link_token,
     m.HipLinkCareContextRequest: link_answers.after_hip_link_care_context,
     m.HipHealthInformationOnRequest: hip_request.after_on_request,
+    m.HiuHealthInformationRequest: hiu_transfer.after_request,
 }

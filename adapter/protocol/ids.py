@@ -1,11 +1,12 @@
 """Identifiers of the protocol: request ids, ABHA number and address, references, derived FHIR ids.
 
-Pure apart from the random source of `new_request_id`. Sources: V3 contract 3.1 and 12.6.
+Pure apart from the random source of the `new_…` functions. Sources: V3 contract 3.1 and 12.6.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 import unicodedata
 import uuid
 from typing import Literal
@@ -21,6 +22,14 @@ _NOT_FREE = re.compile(r"[^a-zA-Z0-9_\-@,. \":/]+")
 def new_request_id() -> str:
     """A REQUEST-ID for one HTTP attempt; retries get their own (V3 contract, rule R3)."""
     return str(uuid.uuid4())
+
+
+def new_push_token() -> str:
+    """The unguessable last part of a push URL: 43 characters that every ABDM service takes there.
+
+    Whoever knows it may push pages of one transfer: it is kept as a keyed hash only.
+    """
+    return secrets.token_urlsafe(32)
 
 
 def is_uuid(text: str) -> bool:

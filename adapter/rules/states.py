@@ -132,6 +132,15 @@ class IncomingPageState(StrEnum):
     FAILED = "FAILED"
 
 
+class IncomingEntryState(StrEnum):
+    """One entry of a page in. STORED: its document is kept, valid FHIR or not; ERRORED: nothing of
+    it is, and the sentence says why."""
+
+    RECEIVED = "RECEIVED"
+    STORED = "STORED"
+    ERRORED = "ERRORED"
+
+
 _TRANSFER_ENDS: set[StrEnum] = {TransferState.FAILED, TransferState.CANCELLED}
 _INCOMING_ENDS: set[StrEnum] = {
     IncomingState.STORED,
@@ -250,8 +259,16 @@ MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
         },
         IncomingState.ACKNOWLEDGED: {IncomingState.RECEIVING, *_INCOMING_ENDS},
         IncomingState.RECEIVING: set(_INCOMING_ENDS),
-        # A late page under the same keys completes what was missing.
+        # A late page under the same keys brings what was missing, or a part of it.
         IncomingState.PARTIAL: {IncomingState.STORED, IncomingState.CANCELLED},
+        IncomingState.FAILED: {
+            IncomingState.STORED,
+            IncomingState.PARTIAL,
+            IncomingState.CANCELLED,
+        },
+    },
+    IncomingEntryState: {
+        IncomingEntryState.RECEIVED: {IncomingEntryState.STORED, IncomingEntryState.ERRORED},
     },
     IncomingPageState: {
         IncomingPageState.RECEIVED: {IncomingPageState.STORED, IncomingPageState.FAILED},

@@ -311,6 +311,15 @@ incoming = sa.Table(
     *_work_columns(),
 )
 
+# The care contexts of the artefact that a transfer in is to cover.
+incoming_context = sa.Table(
+    "incoming_context",
+    metadata,
+    sa.Column("incoming_id", sa.String(36), sa.ForeignKey("incoming.id"), primary_key=True),
+    sa.Column("reference", sa.String(255), primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),
+)
+
 incoming_page = sa.Table(
     "incoming_page",
     metadata,
@@ -321,10 +330,23 @@ incoming_page = sa.Table(
     sa.Column("transaction_id", sa.String(64), nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("frame", sa.LargeBinary),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("received_at", Utc, nullable=False),
     sa.Column("sentence", sa.String(500)),
     sa.UniqueConstraint("incoming_id", "number", "digest", name="uq_incoming_page"),
+)
+
+# What became of each entry of a page.
+incoming_entry = sa.Table(
+    "incoming_entry",
+    metadata,
+    sa.Column("page_id", sa.String(36), sa.ForeignKey("incoming_page.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("reference", sa.String(255), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("document_id", sa.String(64)),
+    sa.Column("sentence", sa.String(500)),
 )
 
 incoming_chunk = sa.Table(
@@ -352,6 +374,8 @@ received_document = sa.Table(
     sa.Column("stored", sa.Integer, nullable=False, default=0),
     sa.Column("flags", sa.JSON, nullable=False),
     sa.Column("received_at", Utc, nullable=False),
+    # None: noted, and its write to FHIR is under way or was interrupted.
+    sa.Column("stored_at", Utc),
 )
 
 # Every FHIR resource that a received document was or will be written to, noted BEFORE the write:

@@ -144,6 +144,7 @@ def upgrade() -> None:
         sa.Column("transaction_id", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("frame", sa.LargeBinary(), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("received_at", Utc(), nullable=False),
         sa.Column("sentence", sa.String(length=500), nullable=True),
@@ -169,6 +170,7 @@ def upgrade() -> None:
         sa.Column("stored", sa.Integer(), nullable=False),
         sa.Column("flags", sa.JSON(), nullable=False),
         sa.Column("received_at", Utc(), nullable=False),
+        sa.Column("stored_at", Utc(), nullable=True),
         sa.ForeignKeyConstraint(
             ["incoming_id"],
             ["incoming.id"],
@@ -180,6 +182,31 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_received_document_patient_id"), "received_document", ["patient_id"], unique=False
+    )
+    op.create_table(
+        "incoming_context",
+        sa.Column("incoming_id", sa.String(length=36), nullable=False),
+        sa.Column("reference", sa.String(length=255), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["incoming_id"],
+            ["incoming.id"],
+        ),
+        sa.PrimaryKeyConstraint("incoming_id", "reference"),
+    )
+    op.create_table(
+        "incoming_entry",
+        sa.Column("page_id", sa.String(length=36), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("reference", sa.String(length=255), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("document_id", sa.String(length=64), nullable=True),
+        sa.Column("sentence", sa.String(length=500), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["page_id"],
+            ["incoming_page.id"],
+        ),
+        sa.PrimaryKeyConstraint("page_id", "position"),
     )
     op.create_table(
         "incoming_chunk",
@@ -196,6 +223,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("incoming_chunk")
+    op.drop_table("incoming_entry")
+    op.drop_table("incoming_context")
     op.drop_index(op.f("ix_received_document_patient_id"), table_name="received_document")
     op.drop_index(op.f("ix_received_document_artefact_id"), table_name="received_document")
     op.drop_table("received_document")
