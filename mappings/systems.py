@@ -68,6 +68,24 @@ TAG_HI_TYPE: Final = "urn:abdm:hi-type"
 SECURITY_ARTEFACT: Final = "urn:abdm:consent-artefact"
 # `meta.source` of a received record: this, and the HIP's service id.
 SOURCE_HIP: Final = "urn:abdm:hip:"
+# What a received record said and our FHIR server wouldn't take at its place, kept as text: a
+# reference that leads nowhere in its document (as identifier system, or as extension), its own
+# meta.source (extension of meta), a value that FHIR doesn't allow (extension of the element).
+UNRESOLVED_REFERENCE: Final = "urn:abdm-adapter:unresolved-reference"
+STATED_SOURCE: Final = "urn:abdm-adapter:stated-source"
+INVALID_VALUE: Final = "urn:abdm-adapter:invalid-value"
+
+# Identifier systems of ABDM's own names, as Consent, AuditEvent and Provenance write them.
+SERVICE_ID: Final = "urn:abdm:service-id"
+CARE_CONTEXT: Final = "urn:abdm:care-context"
+TRANSACTION_ID: Final = "urn:abdm:transaction-id"
+USER: Final = "urn:abdm-adapter:user"
+# Provenance of a received document: its digest, its size in bytes, what it was about once that has
+# gone, and when and why it went.
+DIGEST_SHA256: Final = "urn:abdm-adapter:sha256"
+PROVENANCE_SIZE: Final = "urn:abdm-adapter:size"
+RECEIVED_RECORD: Final = "urn:abdm-adapter:received-record"
+PROVENANCE_ARCHIVED: Final = "urn:abdm-adapter:archived"
 
 # Profiles: NRCeS, ndhm.in 6.5.0.
 PROFILE_BASE: Final = "https://nrces.in/ndhm/fhir/r4/StructureDefinition/"
