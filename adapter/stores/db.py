@@ -260,11 +260,15 @@ consent_request = sa.Table(
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("abdm_id", sa.String(64), unique=True),
+    # An unanswered request is sent once more; ABDM may answer both, with an id each.
+    sa.Column("repeat_id", sa.String(64), unique=True),
     sa.Column("hiu_id", sa.String(64), nullable=False),
     sa.Column("patient_id", sa.String(64)),
     sa.Column("dialect", sa.String(8), nullable=False),
     sa.Column("requester", sa.String(255), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
+    # The state that the Consent in FHIR shows.
+    sa.Column("shown", sa.String(16), nullable=False),
     sa.Column("poll_at", Utc),
     sa.Column("polls", sa.Integer, nullable=False, default=0),
     sa.Column("created_at", Utc, nullable=False),
@@ -285,6 +289,9 @@ hiu_artefact = sa.Table(
     sa.Column("patient_id", sa.String(64)),
     sa.Column("dialect", sa.String(8), nullable=False),
     sa.Column("erase_at", Utc),
+    # When ABDM was last asked for the artefact, and how often.
+    sa.Column("asked_at", Utc),
+    sa.Column("asks", sa.Integer, nullable=False, default=0),
     # How it ended (REVOKED or EXPIRED); the state moves on to ARCHIVED and ERASED.
     sa.Column("reason", sa.String(16)),
     sa.Column("ended_at", Utc),
