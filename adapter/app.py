@@ -12,7 +12,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from adapter.runtime import Adapter
-from adapter.web import callbacks, entities, errors, health, hims
+from adapter.web import callbacks, entities, errors, facilities, health, hims
 from adapter.web.auth import GatewayAuth
 
 log = structlog.get_logger("adapter.requests")
@@ -31,6 +31,7 @@ def create_app(adapter: Adapter) -> Flask:
         app.register_blueprint(callbacks.blueprint(adapter, auth))
         app.register_blueprint(hims.blueprint(adapter))
         app.register_blueprint(entities.blueprint(adapter))
+        app.register_blueprint(facilities.blueprint(adapter))
     errors.register(app)
     app.before_request(_start)
     app.after_request(_log)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from adapter import __version__
-from adapter.commands import fidelius, import_, operate, records, run
+from adapter.commands import facility, fidelius, import_, operate, records, run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,6 +27,8 @@ for command in (
     import_.import_,
     records.document,
     records.validate,
+    facility.facility,
+    facility.bridge,
     operate.link,
     operate.transfer,
     operate.outbox,

@@ -171,7 +171,7 @@ class Config(BaseSettings):
             ) from None
         return value
 
-    @field_validator("abdm_client_id", "abdm_client_secret", "seal_keys", "abdm_facilities")
+    @field_validator("abdm_client_id", "abdm_client_secret", "seal_keys")
     @classmethod
     def _needed(cls, value: Any, info: ValidationInfo) -> Any:
         given = value.get_secret_value() if isinstance(value, SecretStr) else value

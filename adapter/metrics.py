@@ -21,6 +21,11 @@ GATEWAY_CALLS = Counter(
     "Calls to the gateway, by message and outcome.",
     ["message", "outcome"],
 )
+SERVICE_CALLS = Counter(
+    "abdm_service_calls_total",
+    "Calls to the registry and the ABHA service, by operation and outcome.",
+    ["operation", "outcome"],
+)
 PUSHES = Counter("abdm_pushes_total", "Pages pushed to receivers, by outcome.", ["outcome"])
 PUSH_TOKENS_SENT = Counter(
     "abdm_push_tokens_sent_total", "Pushes that carried our gateway token (PUSH_TOKEN_HOSTS)."

@@ -124,17 +124,22 @@ def delay(attempts: int) -> timedelta:
 
 
 def _require_own_facility(adapter: Adapter, task: Task) -> None:
-    """Raises UnknownFacility: the callback is quarantined, and the operator is alerted."""
-    hip_id = task.envelope.hip_id
-    if hip_id is None:
+    """Raises UnknownFacility: the callback is quarantined, and the operator is alerted.
+
+    A callback is for the HIP it names, else for the HIU (both are service ids of our bridge); one
+    that names neither can only be the answer to a message of ours.
+    """
+    named = task.envelope.hip_id or task.envelope.hiu_id
+    if named is None and task.envelope.response_to is not None:
         return
     with adapter.db.reading() as tx:
-        known = facilities.by_hip_id(tx, hip_id) is not None
+        known = named is not None and facilities.by_hip_id(tx, named) is not None
     if not known:
-        log.error("ALERT callback for a facility not served here", **task.about(), hip_id=hip_id)
+        log.error("ALERT callback for a facility not served here", **task.about(), service_id=named)
         raise UnknownFacility(
-            f"HIP id {hip_id} is not served here. If it should be, add it to ABDM_FACILITIES; "
-            "else have the service's bridge corrected."
+            f"Service id {named or '(none named)'} is not served here. If it should be, add the "
+            "facility (`abdm-adapter facility add`) or correct ABDM_FACILITIES; else have the "
+            "service's bridge corrected."
         )
 
 

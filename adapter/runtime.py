@@ -16,6 +16,7 @@ from adapter.crypto.sealing import Sealer
 from adapter.stores.db import Database
 from adapter.stores.fhir_store import FhirStore
 from adapter.turns import Turns
+from adapter.upstream.facility_registry import FacilityRegistry
 from adapter.upstream.gateway import Gateway
 from adapter.upstream.otp import OtpSender
 from adapter.upstream.push import PushClient
@@ -38,6 +39,7 @@ class Adapter:
     db: Database
     fhir: FhirStore
     gateway: Gateway
+    registry: FacilityRegistry
     push: PushClient
     otp: OtpSender
     sealer: Sealer
@@ -50,12 +52,14 @@ def build(
     config: Config, *, clock: Clock = system_clock, wake: Callable[[], None] = lambda: None
 ) -> Adapter:
     """An Adapter from settings. Opens no connection by itself; each part connects on first use."""
+    gateway = Gateway(config, clock)
     return Adapter(
         config=config,
         clock=clock,
         db=Database(config.database_url.get_secret_value()),
         fhir=FhirStore(config.fhir_base_url, config.fhir_token.get_secret_value()),
-        gateway=Gateway(config, clock),
+        gateway=gateway,
+        registry=FacilityRegistry(config, gateway, clock),
         push=PushClient(config),
         otp=OtpSender(config.otp_url.get_secret_value()),
         sealer=Sealer([key.get_secret_value() for key in config.seal_keys]),

@@ -29,8 +29,7 @@ def to_fhir_organization(facility: Facility) -> list[Resource]:
     """
     identifiers = []
     if facility.hf_id:
-        typed = {"coding": [dict(IDENTIFIER_TYPES[HFR_ID])]}
-        identifiers.append({"type": typed, "system": HFR_ID, "value": facility.hf_id})
+        identifiers.append(hfr_identifier(facility.hf_id))
     identifiers.append(
         local_identifier(facility.id, "facility", facility.id, "XX", "Organization identifier")
     )
@@ -48,6 +47,17 @@ def to_fhir_organization(facility: Facility) -> list[Resource]:
         ),
     }
     return [made, *_site(facility, made), *_wards(facility, made)]
+
+
+def hfr_identifier(hfr_id: str) -> dict[str, Any]:
+    """The identifier that ABDM knows a facility by."""
+    typed = {"coding": [dict(IDENTIFIER_TYPES[HFR_ID])]}
+    return {"type": typed, "system": HFR_ID, "value": hfr_id}
+
+
+def minimal(facility_id: str, name: str) -> Resource:
+    """The Organization of a facility of which no more than its own id and its name is known."""
+    return to_fhir_organization(Facility(id=facility_id, name=name))[0]
 
 
 def _site(facility: Facility, organization: Resource) -> list[Resource]:

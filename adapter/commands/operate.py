@@ -20,7 +20,7 @@ from adapter.stores import facilities, migrate, overview
 from adapter.stores import outbox as outbox_store
 
 
-def _adapter() -> Adapter:
+def open_adapter() -> Adapter:
     """An Adapter over the same tables as the running service, which does the sending."""
     adapter = build(config_or_exit())
     migrate.upgrade(adapter.db)
@@ -29,7 +29,7 @@ def _adapter() -> Adapter:
     return adapter
 
 
-def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
+def show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
     """Rows as a table, or one JSON object a line."""
     if as_json:
         for row in rows:
@@ -49,14 +49,14 @@ def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -
 @click.option("--json", "as_json", is_flag=True)
 def link(record: str, user: str, as_json: bool) -> None:
     """Link RECORD with ABDM: the id of a visit's FHIR Encounter, or a reference (Invoice/ID)."""
-    adapter = _adapter()
+    adapter = open_adapter()
     try:
         report = hip_linking.link_encounter(adapter, record, user)
     except AdapterError as error:
         click.echo(str(error), err=True)
         sys.exit(1)
     rows = [{"care_context": report.reference, "hi_type": t, "link": s} for t, s in report.states]
-    _show(rows, ("care_context", "hi_type", "link"), as_json)
+    show(rows, ("care_context", "hi_type", "link"), as_json)
     if report.sentence:
         click.echo(report.sentence, err=True)
     sys.exit(0 if report.states else 1)
@@ -72,10 +72,10 @@ def transfer() -> None:
 @click.option("--json", "as_json", is_flag=True)
 def transfer_list(limit: int, as_json: bool) -> None:
     """The newest transfers."""
-    adapter = _adapter()
+    adapter = open_adapter()
     with adapter.db.reading() as tx:
         rows = overview.transfers(tx, _served(adapter), limit=limit)
-    _show(rows, ("id", "created_at", "state", "push_host", "page_count", "sentence"), as_json)
+    show(rows, ("id", "created_at", "state", "push_host", "page_count", "sentence"), as_json)
 
 
 @transfer.command("show")
@@ -83,7 +83,7 @@ def transfer_list(limit: int, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def transfer_show(transfer_id: str, as_json: bool) -> None:
     """One transfer (by its id or transaction id): each care context's outcome, each page."""
-    adapter = _adapter()
+    adapter = open_adapter()
     with adapter.db.reading() as tx:
         found = overview.transfer_by_id(tx, _served(adapter), transfer_id)
     if found is None:
@@ -92,9 +92,9 @@ def transfer_show(transfer_id: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
-    _show([found], ("transaction_id", "consent_id", "state", "push_host", "sentence"), False)
-    _show(found["care_contexts"], ("reference", "state", "sentence"), False)
-    _show(found["pages"], ("number", "reference", "hi_type", "state", "attempts"), False)
+    show([found], ("transaction_id", "consent_id", "state", "push_host", "sentence"), False)
+    show(found["care_contexts"], ("reference", "state", "sentence"), False)
+    show(found["pages"], ("number", "reference", "hi_type", "state", "attempts"), False)
 
 
 @click.group()
@@ -106,7 +106,7 @@ def outbox() -> None:
 @click.option("--json", "as_json", is_flag=True)
 def outbox_list(as_json: bool) -> None:
     """Dead letters and unanswered messages, with the reason."""
-    adapter = _adapter()
+    adapter = open_adapter()
     with adapter.db.reading() as tx:
         rows = [
             {
@@ -119,14 +119,14 @@ def outbox_list(as_json: bool) -> None:
             }
             for row in outbox_store.dead_letters(tx)
         ]
-    _show(rows, ("id", "created_at", "message", "error", "sentence"), as_json)
+    show(rows, ("id", "created_at", "message", "error", "sentence"), as_json)
 
 
 @outbox.command("retry")
 @click.argument("row_id")
 def outbox_retry(row_id: str) -> None:
     """Send a dead letter again."""
-    adapter = _adapter()
+    adapter = open_adapter()
     with adapter.db.transaction() as tx:
         done = outbox_store.retry(tx, row_id, adapter.clock())
     if not done:

@@ -2,7 +2,8 @@
 
     AdapterError
       RequestError        answered at the edge, nothing stored: MalformedRequest, ConflictingReplay,
-                          Unauthenticated, NotFound
+                          Unauthenticated, Forbidden, NotFound, Conflict, TooMany,
+                          DependencyUnavailable
       ProtocolError       a flow refuses; becomes `error` in the on-… reply
       UpstreamError       RetryLater | SessionExpired | LinkTokenRefused | AlreadyDone |
                           ClockRejected | Rejected
@@ -51,6 +52,14 @@ class Forbidden(RequestError):
 
 class NotFound(RequestError):
     """No such thing, or none that this key may see."""
+
+
+class Conflict(RequestError):
+    """Not in the present state: another step comes first, or another record has it already."""
+
+
+class TooMany(RequestError):
+    """Asked too often; the sentence says when the next attempt is allowed."""
 
 
 class DependencyUnavailable(RequestError):
@@ -231,6 +240,8 @@ CODES: dict[str, Code] = {
     "Unauthenticated": Code("ABDM-1066", 401, "Invalid JWT token", _CATALOGUE),
     "Forbidden": Code("ABDM-1066", 403, "Not permitted", _CATALOGUE),
     "NotFound": Code("ABDM-1001", 404, "No data found", _CATALOGUE),
+    "Conflict": Code("ABDM-2406", 409, "Not in the present state", "M0 and M1, section 6.1"),
+    "TooMany": Code("ABDM-1100", 429, "Too many attempts", "M0 and M1, section 6.1"),
     "DependencyUnavailable": Code("ABDM-1019", 503, "Dependent Service Unavailable", _CATALOGUE),
     "UnknownFacility": Code("ABDM-1055", 202, "Invalid HIP Id or PHR Id", _CATALOGUE),
     "PatientNotFound": Code("ABDM-1010", 202, "Patient not found", "V3 contract 6.5"),

@@ -14,6 +14,15 @@ from typing import TypeVar
 from adapter.protocol.errors import IllegalTransition
 
 
+class FacilityState(StrEnum):
+    """A facility served here. REGISTERED: ABDM has it as HIP and HIU of our bridge; FAILED: ABDM
+    refused, with a reason; adding it again tries again."""
+
+    CONFIGURED = "CONFIGURED"
+    REGISTERED = "REGISTERED"
+    FAILED = "FAILED"
+
+
 class LinkTokenState(StrEnum):
     """A link token of one (HIP, ABHA address)."""
 
@@ -152,6 +161,12 @@ _INCOMING_ENDS: set[StrEnum] = {
 #: Per type: from each state, the states it may move to. A state without a row is an end. By type,
 #: because members of different StrEnums are equal where their texts are.
 MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
+    FacilityState: {
+        FacilityState.CONFIGURED: {FacilityState.REGISTERED, FacilityState.FAILED},
+        FacilityState.FAILED: {FacilityState.REGISTERED, FacilityState.CONFIGURED},
+        # Unlinked at ABDM, or another service id stated: to be registered again.
+        FacilityState.REGISTERED: {FacilityState.FAILED, FacilityState.CONFIGURED},
+    },
     LinkTokenState: {
         LinkTokenState.REQUESTED: {
             LinkTokenState.ACTIVE,

@@ -74,6 +74,12 @@ facility = sa.Table(
     sa.Column("hip_id", sa.String(64), nullable=False, unique=True),
     sa.Column("name", sa.String(255)),
     sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("facility_id", sa.String(64)),
+    sa.Column("source", sa.String(8), nullable=False, server_default="setting"),
+    sa.Column("registered_at", Utc),
+    sa.Column("error", sa.String(64)),
+    sa.Column("sentence", sa.String(500)),
+    sa.UniqueConstraint("facility_id", name="uq_facility_facility_id"),
 )
 
 inbox = sa.Table(

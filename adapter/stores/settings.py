@@ -21,3 +21,14 @@ def put_once(db: Database, tx: Tx, key: str, value: str) -> str:
     db.insert_new(tx, setting, {"key": key, "value": value})
     kept = get(tx, key)
     return value if kept is None else kept
+
+
+def put(tx: Tx, key: str, value: str) -> None:
+    """Keep `value`, whatever stood there before."""
+    delete(tx, key)
+    tx.execute(sa.insert(setting).values(key=key, value=value))
+
+
+def delete(tx: Tx, key: str) -> None:
+    """Forget `key`."""
+    tx.execute(sa.delete(setting).where(setting.c.key == key))

@@ -26,7 +26,7 @@ LARGEST_ANSWER = 1024 * 1024
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, headers (any case) and the body, cut at LARGEST_ANSWER bytes."""
+    """Status, headers (any case) and the body, cut at the largest size asked for."""
 
     status: int
     headers: Mapping[str, str]
@@ -80,8 +80,10 @@ def call(
     headers: Mapping[str, str],
     body: bytes | None = None,
     read_seconds: float = READ_SECONDS,
+    largest: int = LARGEST_ANSWER,
 ) -> Answer:
-    """One request and its answer, whatever the status. `who` names the service to the operator.
+    """One request and its answer, whatever the status. `who` names the service to the operator;
+    the answer is cut at `largest` bytes.
 
     Raises RetryLater when no answer came.
     """
@@ -95,7 +97,7 @@ def call(
             allow_redirects=False,
             stream=True,
         ) as response:
-            content = response.raw.read(LARGEST_ANSWER, decode_content=True) or b""
+            content = response.raw.read(largest, decode_content=True) or b""
             return Answer(response.status_code, response.headers, content)
     except exceptions.SSLError:
         raise RetryLater(

@@ -13,7 +13,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from adapter.faults import failure
-from adapter.protocol.errors import CODES, RequestError
+from adapter.protocol.errors import CODES, RequestError, RetryLater, UpstreamError
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,8 @@ def answer(error: Exception) -> tuple[Response, int]:
     if isinstance(error, RequestError):
         name = type(error).__name__
         return jsonify(body(name, error.sentence)), CODES[name].http
+    if isinstance(error, UpstreamError):
+        return _upstream(error)
     if isinstance(error, HTTPException):
         status = error.code or 500
         name = "NotFound" if status == 404 else "MalformedRequest"
@@ -53,3 +55,12 @@ def answer(error: Exception) -> tuple[Response, int]:
     route = request.url_rule.rule if request.url_rule else None
     log.error("request failed", route=route, **failure(error))
     return jsonify(body("Unexpected", CODES["Unexpected"].message)), 500
+
+
+def _upstream(error: UpstreamError) -> tuple[Response, int]:
+    """ABDM's own code where it gave one: 503 may be tried again, 422 needs something changed."""
+    passing = isinstance(error, RetryLater)
+    name = "DependencyUnavailable" if passing else "Unexpected"
+    made = body(name, error.sentence)
+    made["error"]["code"] = error.code or made["error"]["code"]
+    return jsonify(made), 503 if passing else 422

@@ -116,6 +116,12 @@ def outside() -> Iterator[Outside]:
             self.end_headers()
             self.wfile.write(content)
 
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_PATCH(self) -> None:
+            self.do_POST()
+
         def log_message(self, *_: Any) -> None:
             pass
 

@@ -39,11 +39,14 @@ def test_every_missing_setting_is_named_at_once() -> None:
     for name in (
         "ABDM_CLIENT_ID",
         "ABDM_CLIENT_SECRET",
-        "ABDM_FACILITIES",
         "SEAL_KEYS",
         "PORT",
     ):
         assert name in text
+
+
+def test_facilities_may_be_added_later_by_call_or_command() -> None:
+    assert config(abdm_facilities="").abdm_facilities == ()
 
 
 def test_without_abdm_nothing_of_abdm_is_needed() -> None:

@@ -1,0 +1,44 @@
+"""What every call of a hospital's system shares: its key, its JSON body, errors as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from adapter.protocol.errors import DependencyUnavailable, FhirUnavailable, MalformedRequest
+from adapter.runtime import Adapter
+from adapter.web.auth import require_hims_key
+
+
+def hims_route(
+    adapter: Adapter,
+    api: Blueprint,
+    path: str,
+    method: str,
+    view: Callable[..., Response],
+    *,
+    endpoint: str | None = None,
+) -> None:
+    """Add a route whose `view(adapter, caller, **arguments)` is called with a known caller."""
+
+    def answer(**arguments: str) -> Response:
+        caller = require_hims_key(adapter)
+        try:
+            return view(adapter, caller, **arguments)
+        except FhirUnavailable as error:
+            raise DependencyUnavailable(
+                "The FHIR server cannot be reached now; try again in a moment."
+            ) from error
+
+    name = endpoint or view.__name__.lstrip("_")
+    api.add_url_rule(path, name, answer, methods=[method])
+
+
+def body_of(expected: str) -> dict[str, Any]:
+    """The request's JSON object. Raises MalformedRequest showing what is `expected`."""
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise MalformedRequest(f"Send {expected} as JSON.")
+    return body

@@ -1,0 +1,227 @@
+"""Facilities and the bridge: registered, checked, routed, and refused in sentences."""
+
+import threading
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from werkzeug.serving import make_server
+
+from adapter.app import create_app
+from adapter.config import ServedFacility
+from adapter.flows import facility as flow
+from adapter.protocol.errors import MalformedRequest, RetryLater
+from adapter.stores import facilities
+from mappings import systems
+from mappings.ids import fhir_id
+from tests.flows.harness import Json, Site
+from tests.flows.hims import LIMITED, Hospital
+
+SEARCH = "/facility/search"
+LINK = "/MutipleHRPAddUpdateServices"
+SERVICES = "/bridge-services"
+SERVICE = "/bridge-service/serviceId/"
+BRIDGE = "SBX_000001"
+
+
+def new_id() -> str:
+    return f"IN{uuid.uuid4().int % 10**10:010d}"
+
+
+@pytest.fixture
+def registry(site: Site) -> Site:
+    """The site, whose registry is the recording outside."""
+    registry = site.adapter.registry._registry
+    registry._base_url = f"{site.outside.url}/v4/int"
+    return site
+
+
+def listed(service_id: str, *types: str, bridge: str = BRIDGE) -> tuple[int, Json]:
+    services = [{"id": service_id, "name": "Lakeview", "types": list(types), "active": True}]
+    url = "https://his.example.org"
+    described = {"id": bridge, "url": url, "active": True, "blocklisted": False}
+    return 200, {"bridge": described, "services": services}
+
+
+def known(hfr_id: str, name: str = "Lakeview Clinic") -> tuple[int, Json]:
+    found = [{"facilityId": hfr_id, "facilityName": name}]
+    return 200, {"facilities": found, "totalFacilities": 1, "numberOfPages": 1}
+
+
+def will_register(site: Site, hfr_id: str, service_id: str) -> None:
+    site.outside.will_answer(SEARCH, known(hfr_id))
+    site.outside.will_answer(LINK, (200, [{"servicesLinked": {"id": service_id}}]))  # type: ignore[arg-type]
+    site.outside.will_answer(SERVICES, listed(service_id, "HIP", "HIU"))
+
+
+def test_a_facility_is_registered_as_hip_and_hiu_under_the_id_that_abdm_gives(
+    registry: Site, hospital: Hospital
+) -> None:
+    hfr_id, own = new_id(), f"f-{uuid.uuid4()}"
+    will_register(registry, hfr_id, f"{hfr_id}_1")
+    answer = hospital.client.post(
+        "/abdm/health_facility",
+        json={"hf_id": hfr_id, "facility_id": own, "requester": "Sister Mary"},
+        headers={"Authorization": "Bearer key-for-all-facilities"},
+    )
+    assert answer.status_code == 200, answer.json
+    assert answer.json == {
+        "hf_id": hfr_id,
+        "facility_id": own,
+        "hip_id": f"{hfr_id}_1",
+        "name": "Lakeview Clinic",
+        "registered": True,
+        "state": "REGISTERED",
+        "message": None,
+    }
+    sent = registry.outside.only(LINK).body
+    assert sent["facilityId"] == hfr_id
+    assert sent["facilityName"] == "Lakeview Clinic"
+    assert [(each["type"], each["hipName"], each["active"]) for each in sent["HRP"]] == [
+        ("HIP", "Lakeview Clinic", True),
+        ("HIU", "Lakeview Clinic", True),
+    ]
+    organization = hospital.read("Organization", fhir_id(own, "facility", own))
+    given = {each["system"]: each["value"] for each in organization["identifier"]}
+    assert given[systems.HFR_ID] == hfr_id
+
+
+def test_the_hospitals_own_organization_receives_the_id_and_keeps_what_it_says(
+    registry: Site, hospital: Hospital
+) -> None:
+    own = f"f-{uuid.uuid4()}"
+    answer = hospital.post("facility", {"id": own, "name": "Our name", "phone_number": "02228801"})
+    assert answer.status_code == 200
+    hfr_id = new_id()
+    will_register(registry, hfr_id, hfr_id)
+    flow.add_facility(registry.adapter, hfr_id, own)
+    organization = hospital.read("Organization", fhir_id(own, "facility", own))
+    assert organization["name"] == "Our name"
+    assert organization["telecom"][0]["value"] == "02228801"
+    assert registry.adapter.fhir.organizations([hfr_id])[hfr_id]["id"] == organization["id"]
+
+
+def test_adding_a_facility_again_changes_nothing(registry: Site) -> None:
+    hfr_id = new_id()
+    will_register(registry, hfr_id, hfr_id)
+    first = flow.add_facility(registry.adapter, hfr_id)
+    registry.outside.will_answer(SEARCH, known(hfr_id))
+    words = f"{BRIDGE} already associated, service id: {hfr_id}"
+    registry.outside.will_answer(LINK, (200, [{"error": {"code": "2500", "message": words}}]))  # type: ignore[arg-type]
+    registry.outside.will_answer(SERVICES, listed(hfr_id, "HIP", "HIU"))
+    assert flow.add_facility(registry.adapter, hfr_id) == first
+
+
+def test_a_refusal_is_told_in_a_sentence_and_kept(registry: Site, hospital: Hospital) -> None:
+    hfr_id = new_id()
+    registry.outside.will_answer(SEARCH, known(hfr_id))
+    words = "SBX_999999 already associated with facility, service id: X"
+    registry.outside.will_answer(LINK, (200, [{"error": {"code": "2500", "message": words}}]))  # type: ignore[arg-type]
+    answer = hospital.post("facilities", {"hf_id": hfr_id})
+    assert answer.status_code == 422
+    assert "SBX_999999 already associated" in answer.json["error"]["message"]
+    shown = hospital.client.get(
+        f"/hims/v1/facilities/{hfr_id}",
+        headers={"Authorization": "Bearer key-for-all-facilities", "X-User": "Mary"},
+    ).json
+    assert shown["registered"] is False
+    assert shown["state"] == "FAILED"
+    assert "already associated" in shown["message"]
+
+
+def test_an_unknown_facility_is_named_so(registry: Site, hospital: Hospital) -> None:
+    hfr_id = new_id()
+    nothing = {"facilities": [], "totalFacilities": 0, "numberOfPages": 0}
+    registry.outside.will_answer(SEARCH, (200, nothing))
+    answer = hospital.post("facilities", {"hf_id": hfr_id})
+    assert answer.status_code == 404
+    assert f"knows no facility {hfr_id}" in answer.json["error"]["message"]
+
+
+def test_a_malformed_id_makes_no_call(registry: Site, hospital: Hospital) -> None:
+    assert hospital.post("facilities", {"hf_id": "IN12"}).status_code == 400
+    assert registry.outside.calls == []
+
+
+def test_a_registry_that_is_away_leaves_the_facility_to_be_added_again(
+    registry: Site, hospital: Hospital
+) -> None:
+    hfr_id = new_id()
+    registry.outside.will_answer(SEARCH, (503, None))
+    assert hospital.post("facilities", {"hf_id": hfr_id}).status_code == 503
+    will_register(registry, hfr_id, hfr_id)
+    assert hospital.post("facilities", {"hf_id": hfr_id}).json["registered"] is True
+
+
+def test_a_key_adds_only_facilities_that_it_may_act_for(registry: Site, hospital: Hospital) -> None:
+    answer = hospital.post("facilities", {"hf_id": new_id()}, key=LIMITED)
+    assert answer.status_code == 404
+    assert registry.outside.calls == []
+
+
+def test_a_facility_added_here_survives_the_next_start_with_its_service_id(registry: Site) -> None:
+    hfr_id = new_id()
+    will_register(registry, hfr_id, f"{hfr_id}_1")
+    flow.add_facility(registry.adapter, hfr_id)
+    adapter = registry.adapter
+    named = adapter.config.model_copy(
+        update={
+            "abdm_facilities": (*adapter.config.abdm_facilities, ServedFacility(hfr_id, hfr_id))
+        }
+    )
+    for config in (adapter.config, named):
+        with adapter.db.transaction() as tx:
+            facilities.sync(tx, config)
+            assert (hfr_id, f"{hfr_id}_1") in facilities.served(tx)
+
+
+def test_check_says_what_is_missing_at_abdm(registry: Site) -> None:
+    registry.outside.will_answer(SERVICES, listed(registry.hip_id, "HIP"))
+    found = {c.name: c for c in flow.check_facility(registry.adapter, registry.hfr_id)}
+    assert found["bridge"].ok
+    assert not found["types"].ok
+    assert "not registered as HIU" in found["types"].sentence
+
+
+def test_the_bridge_url_must_be_one_that_abdm_can_use(registry: Site) -> None:
+    for url in ("http://his.example.org", "https://his.example.org/", "his.example.org"):
+        with pytest.raises(MalformedRequest):
+            flow.set_bridge_url(registry.adapter, url)
+    flow.set_bridge_url(registry.adapter, "https://his.example.org/abdm")
+    assert registry.outside.only("/bridge/url").body == {"url": "https://his.example.org/abdm"}
+
+
+@pytest.fixture
+def served(registry: Site) -> Iterator[str]:
+    """The site's adapter listening on a port of its own."""
+    server = make_server("127.0.0.1", 0, create_app(registry.adapter), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def bridge_at(url: str) -> tuple[int, Json]:
+    described = {"id": BRIDGE, "url": url, "active": True, "blocklisted": False}
+    return 200, {"bridge": described, "services": []}
+
+
+def test_verify_fetches_a_nonce_through_the_registered_url(registry: Site, served: str) -> None:
+    registry.outside.will_answer(SERVICES, bridge_at(served))
+    found = {check.name: check for check in flow.verify_bridge(registry.adapter)}
+    assert found["ours"].ok, found
+    assert flow.nonce(registry.adapter) is None
+
+
+def test_verify_notices_that_the_url_is_somebody_elses(registry: Site) -> None:
+    registry.outside.will_answer(SERVICES, bridge_at(registry.outside.url))
+    registry.outside.will_answer("/bridge-nonce", (200, "another"))
+    found = {check.name: check for check in flow.verify_bridge(registry.adapter)}
+    assert not found["ours"].ok
+    assert "answered by something else" in found["ours"].sentence
+
+
+def test_a_gateway_that_is_away_is_no_verdict(registry: Site) -> None:
+    registry.outside.will_answer(SERVICES, (503, None), (503, None))
+    with pytest.raises(RetryLater):
+        flow.verify_bridge(registry.adapter)
