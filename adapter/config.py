@@ -99,6 +99,7 @@ class Config(BaseSettings):
     receive_deadline: int = Field(default=1800, ge=60, le=86400)
     push_quiet_s: int = Field(default=10, ge=0, le=600)
     max_page_bytes: int = Field(default=128 * MIB, ge=1024, le=1024 * MIB)
+    archive_retention_days: int = Field(default=30, ge=0, le=3650)
     max_callback_bytes: int = Field(default=4 * MIB, ge=1024)
     hims_timezone: str = "Asia/Kolkata"
     max_entity_bytes: int = Field(default=64 * MIB, ge=1024)

@@ -1,8 +1,9 @@
 """Background work: `run_due` does what is due, `sweep` tidies, `EmbeddedWorker` calls both.
 
-Three lanes, each drained row by row: `inbox` (callbacks), `outbox` (what leaves) and `transfers`
-(pages). Every row is claimed under a lease, so any number of threads and processes may call
-`run_due` at any time, and a killed one loses nothing. Nothing here decides what a row means.
+Lanes, each drained row by row: `inbox` (callbacks), `outbox` (what leaves), `transfers` (pages) and
+`endings` (consents given to us whose time is over). Every row is claimed under a lease, so any
+number of threads and processes may call `run_due` at any time, and a killed one loses nothing.
+Nothing here decides what a row means.
 """
 
 from __future__ import annotations
@@ -14,45 +15,57 @@ from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 
+import sqlalchemy as sa
 import structlog
 
 from adapter import receiving, sending
 from adapter.faults import failure
-from adapter.flows import hip_transfer
+from adapter.flows import archive, hip_transfer
 from adapter.runtime import Adapter
-from adapter.stores import claims, link_sessions, outbox, retention
-from adapter.stores.db import transfer
+from adapter.stores import claims, endings, link_sessions, outbox, retention
+from adapter.stores.db import hiu_artefact, transfer
 
 log = structlog.get_logger(__name__)
 
 #: Threads per lane of one process. A slow push must not delay a discovery (so the lanes are apart),
 #: nor one slow answer of the gateway every other message (so a lane has several).
-THREADS: Mapping[str, int] = MappingProxyType({"inbox": 2, "outbox": 4, "transfers": 2})
+THREADS: Mapping[str, int] = MappingProxyType(
+    {"inbox": 2, "outbox": 4, "transfers": 2, "endings": 2}
+)
 POLL_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
 
 
-def _advance_transfer(adapter: Adapter) -> bool:
-    """Advance one due transfer; False if none is due."""
-    row = claims.claim(
-        adapter.db, transfer, adapter.clock(), open_=transfer.c.done_at.is_(None), count=False
-    )
-    if row is None:
-        return False
-    try:
-        with claims.kept(adapter.db, transfer, row.id, row.lease_id, adapter.clock):
-            hip_transfer.advance_transfer(adapter, row.id)
-    except Exception as error:  # noqa: BLE001 - the lease stays: tried again when it has lapsed
-        log.error("transfer failed in an unforeseen way", transfer_id=row.id, **failure(error))
+def _lane(
+    table: sa.Table, open_: sa.ColumnElement[bool], advance: Callable[[Adapter, str], None]
+) -> Callable[[Adapter], bool]:
+    """A step that advances one due row of `table` under a lease; False if none is due."""
+
+    def step(adapter: Adapter) -> bool:
+        row = claims.claim(adapter.db, table, adapter.clock(), open_=open_, count=False)
+        if row is None:
+            return False
+        try:
+            with claims.kept(adapter.db, table, row.id, row.lease_id, adapter.clock):
+                advance(adapter, row.id)
+        except Exception as error:  # noqa: BLE001 - the lease stays: again when it has lapsed
+            log.error(f"{table.name} failed in an unforeseen way", id=row.id, **failure(error))
+            return True
+        with adapter.db.transaction() as tx:
+            claims.release(tx, table, row.id, row.lease_id)
+        adapter.wake()
         return True
-    with adapter.db.transaction() as tx:
-        claims.release(tx, transfer, row.id, row.lease_id)
-    adapter.wake()
-    return True
+
+    return step
 
 
 STEPS: Mapping[str, Callable[[Adapter], bool]] = MappingProxyType(
-    {"inbox": receiving.step, "outbox": sending.step, "transfers": _advance_transfer}
+    {
+        "inbox": receiving.step,
+        "outbox": sending.step,
+        "transfers": _lane(transfer, transfer.c.done_at.is_(None), hip_transfer.advance_transfer),
+        "endings": _lane(hiu_artefact, endings.OPEN, archive.advance_ending),
+    }
 )
 LANES = tuple(STEPS)
 

@@ -80,6 +80,7 @@ SERVICE_ID: Final = "urn:abdm:service-id"
 CARE_CONTEXT: Final = "urn:abdm:care-context"
 TRANSACTION_ID: Final = "urn:abdm:transaction-id"
 USER: Final = "urn:abdm-adapter:user"
+PATIENT: Final = "urn:abdm-adapter:patient"
 # Provenance of a received document: its digest, its size in bytes, what it was about once that has
 # gone, and when and why it went.
 DIGEST_SHA256: Final = "urn:abdm-adapter:sha256"

@@ -24,8 +24,8 @@ Resource = dict[str, Any]
 
 TAG = "urn:abdm-adapter:audit"
 ADAPTER = "urn:abdm-adapter:user"
-PATIENT = "urn:abdm-adapter:patient"
 MESSAGE = "urn:abdm-adapter:message"
+DOCUMENT = "urn:abdm-adapter:received-document"
 REQUEST_ID = "urn:abdm:request-id"
 TRANSACTION = "urn:abdm:transaction-id"
 
@@ -48,8 +48,18 @@ LINKED = Tag("record:context:link", "link", "Link Record Lifecycle Event", "U")
 DISCLOSED = Tag("record:context:disclose", "disclose", "Disclose Record Lifecycle Event", "R")
 CONSENT_RECEIVED = Tag("consent:artefact:receive", "receive", "Receive Record Lifecycle Event", "C")
 CONSENT_ENDED = Tag("consent:artefact:end", "deprecate", "Deprecate Record Lifecycle Event", "U")
+RECORDS_ARCHIVED = Tag("consent:artefact:archive", "archive", "Archive Record Lifecycle Event", "D")
+COPY_ERASED = Tag("record:archive:erase", "destroy", "Destroy/Delete Record Lifecycle Event", "D")
 REFUSED = Tag("gateway:message:refuse", "access", "Access/View Record Lifecycle Event", "E")
-TAGS = (LINKED, DISCLOSED, CONSENT_RECEIVED, CONSENT_ENDED, REFUSED)
+TAGS = (
+    LINKED,
+    DISCLOSED,
+    CONSENT_RECEIVED,
+    CONSENT_ENDED,
+    RECORDS_ARCHIVED,
+    COPY_ERASED,
+    REFUSED,
+)
 
 # entity.type: http://hl7.org/fhir/R4/valueset-audit-entity-type.html
 _PERSON, _OBJECT, _OTHER = ("1", "Person"), ("2", "System Object"), ("4", "Other")
@@ -106,6 +116,42 @@ def consent_ended(
     """A consent was revoked or expired (`status`); nothing leaves under it any more."""
     entities = [_entity(ARTEFACT_ID, artefact_id, _OTHER, description=status)]
     return _event(adapter, CONSENT_ENDED, entities, hip_id=hip_id)
+
+
+def records_archived(
+    adapter: Adapter,
+    *,
+    hiu_id: str,
+    patient_id: str | None,
+    artefact_id: str,
+    reason: str,
+    document_ids: Iterable[str],
+) -> Resource:
+    """What was received under an artefact left the FHIR server. `reason`: REVOKED or EXPIRED."""
+    entities = [
+        *([_patient(patient_id)] if patient_id else []),
+        _entity(ARTEFACT_ID, artefact_id, _OTHER, description=reason),
+        *(_entity(DOCUMENT, each, _OBJECT) for each in document_ids),
+    ]
+    return _event(adapter, RECORDS_ARCHIVED, entities, hip_id=hiu_id)
+
+
+def copy_erased(
+    adapter: Adapter,
+    *,
+    hiu_id: str,
+    patient_id: str | None,
+    artefact_id: str,
+    document_id: str,
+    user: str | None,
+) -> Resource:
+    """The sealed copy of a received document was erased. `user`: who ordered it; None: policy."""
+    entities = [
+        *([_patient(patient_id)] if patient_id else []),
+        _entity(ARTEFACT_ID, artefact_id, _OTHER),
+        _entity(DOCUMENT, document_id, _OBJECT),
+    ]
+    return _event(adapter, COPY_ERASED, entities, hip_id=hiu_id, user=user)
 
 
 def refused(adapter: Adapter, envelope: Envelope, message: str, error: str) -> Resource:
@@ -181,7 +227,7 @@ def _entity(
 
 
 def _patient(patient_id: str) -> Resource:
-    entity = _entity(PATIENT, patient_id, _PERSON)
+    entity = _entity(systems.PATIENT, patient_id, _PERSON)
     entity["what"]["type"] = "Patient"
     return entity
 

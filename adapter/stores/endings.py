@@ -7,7 +7,6 @@ before the write. Decides nothing; `flows.archive` does, `work.py` claims due ro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,9 +14,7 @@ import sqlalchemy as sa
 
 from adapter.rules import states
 from adapter.rules.states import HiuArtefactState, IncomingPageState, IncomingState
-from adapter.stores import claims
 from adapter.stores.db import (
-    Database,
     Tx,
     hiu_artefact,
     incoming,
@@ -27,12 +24,17 @@ from adapter.stores.db import (
     received_resource,
 )
 
-#: The states in which an artefact waits for its end or has something to be done after it.
-_LIVING = (
-    HiuArtefactState.GRANTED,
-    HiuArtefactState.REVOKED,
-    HiuArtefactState.EXPIRED,
-    HiuArtefactState.ARCHIVED,
+#: Artefacts that wait for their end or have something to be done after it.
+OPEN = sa.and_(
+    hiu_artefact.c.done_at.is_(None),
+    hiu_artefact.c.state.in_(
+        [
+            HiuArtefactState.GRANTED,
+            HiuArtefactState.REVOKED,
+            HiuArtefactState.EXPIRED,
+            HiuArtefactState.ARCHIVED,
+        ]
+    ),
 )
 
 
@@ -64,13 +66,6 @@ class Document:
     sha256: str
 
 
-def claim(db: Database, now: datetime) -> tuple[str, str] | None:
-    """Claim the artefact that has been due longest: its id and the lease; None if none is due."""
-    open_ = sa.and_(hiu_artefact.c.done_at.is_(None), hiu_artefact.c.state.in_(_LIVING))
-    row = claims.claim(db, hiu_artefact, now, open_=open_, count=False)
-    return None if row is None else (row.id, row.lease_id)
-
-
 def by_id(tx: Tx, artefact_id: str) -> Ending | None:
     """The artefact of this id, as ABDM wrote it."""
     row = tx.execute(sa.select(hiu_artefact).where(hiu_artefact.c.id == artefact_id)).one_or_none()
@@ -97,12 +92,14 @@ def erased(tx: Tx, artefact_id: str, now: datetime) -> bool:
     return _move(tx, artefact_id, HiuArtefactState.ERASED, done_at=now)
 
 
-def postpone(tx: Tx, artefact_id: str, due_at: datetime, error: str, sentence: str) -> None:
+def postpone(
+    tx: Tx, artefact_id: str, due_at: datetime, error: str | None, sentence: str | None
+) -> None:
     """Go on at `due_at`; says why for the operator."""
     tx.execute(
         sa.update(hiu_artefact)
         .where(hiu_artefact.c.id == artefact_id, hiu_artefact.c.done_at.is_(None))
-        .values(due_at=due_at, error=error, sentence=sentence[:500])
+        .values(due_at=due_at, error=error, sentence=sentence and sentence[:500])
     )
 
 
@@ -128,9 +125,11 @@ def close_incoming(tx: Tx, artefact_id: str, now: datetime, error: str, sentence
             incoming.c.done_at.is_(None),
             incoming.c.state.in_(states.sources(IncomingState.CANCELLED)),
         )
-        .values(state=IncomingState.CANCELLED, done_at=now, error=error, sentence=sentence[:500])
+        .values(state=IncomingState.CANCELLED, error=error, sentence=sentence[:500])
     )
+    # `keys` as an attribute is the collection's method.
     tx.execute(sa.update(incoming).where(mine, incoming.c["keys"].is_not(None)).values(keys=None))
+    tx.execute(sa.update(incoming).where(mine, incoming.c.done_at.is_(None)).values(done_at=now))
     pages = (
         sa.select(incoming_page.c.id)
         .join(incoming, incoming.c.id == incoming_page.c.incoming_id)
@@ -175,14 +174,6 @@ def resources(tx: Tx, artefact_id: str) -> list[str]:
     return list(tx.scalars(found))
 
 
-def forget_resources(tx: Tx, artefact_id: str, names: Iterable[str]) -> None:
-    """These are gone from the FHIR server."""
-    rows = [{"b_artefact": artefact_id, "b_resource": name} for name in names]
-    if rows:
-        tx.execute(
-            sa.delete(received_resource).where(
-                received_resource.c.artefact_id == sa.bindparam("b_artefact"),
-                received_resource.c.resource == sa.bindparam("b_resource"),
-            ),
-            rows,
-        )
+def forget_resources(tx: Tx, artefact_id: str) -> None:
+    """Nothing that was written under it is in the FHIR server any more."""
+    tx.execute(sa.delete(received_resource).where(received_resource.c.artefact_id == artefact_id))

@@ -112,6 +112,17 @@ class Client(SyncFHIRClient):
         status, content = self._exchange("get", url, headers, None, also=(304,))
         return known if status == 304 else _parsed(content)
 
+    def content(self, name: str) -> bytes | None:
+        """What a Binary (`Binary/abc`) holds, not as FHIR; None where there is none.
+
+        R4, "Serving Binary Resources using the RESTful API". Raises as `_do_request`.
+        """
+        headers = {**self._build_request_headers(), "Accept": "*/*"}
+        try:
+            return self._exchange("get", f"{self.url}/{name}", headers, None)[1]
+        except NotThere:
+            return None
+
     def validate(self, resource: Json) -> Json:
         """The OperationOutcome of `$validate`; HAPI answers 412 or 422 where it has errors."""
         url = f"{self.url}/{resource['resourceType']}/$validate"

@@ -12,9 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from adapter.protocol import ids
-from adapter.stores import fhir_visits
+from adapter.stores import fhir_erase, fhir_visits
 from adapter.stores.fhir_client import PAGE, Client, NotThere
-from adapter.stores.fhir_parts import Resource, is_own
+from adapter.stores.fhir_parts import Resource, chunks, is_own
 from mappings import systems
 from mappings.ids import is_fhir_id
 from mappings.records import Records
@@ -146,6 +146,30 @@ class FhirStore:
         nothing has changed since.
         """
         return self._read("Consent", consent_id, known)
+
+    # --- received records -------------------------------------------------------------------
+
+    def verbatim(self, document_id: str) -> bytes | None:
+        """The bytes of a received document as they came (its Binary's content)."""
+        return self._client.content(f"Binary/{document_id}")
+
+    def provenances(self, resource_ids: Iterable[str]) -> list[Resource]:
+        """The Provenances under these FHIR ids; those not there are absent."""
+        wanted = list(dict.fromkeys(resource_ids))
+        return [
+            each
+            for some in chunks(wanted, PAGE)
+            for each in self._client.search(
+                "Provenance", {"_id": ",".join(some), "_count": str(PAGE)}
+            )
+        ]
+
+    def erase(self, names: Iterable[str]) -> None:
+        """Delete these resources (`Observation/abc`) and remove them from the version history.
+
+        Raises FhirUnavailable where it must be run again, FhirRejected where the server refuses.
+        """
+        fhir_erase.erase(self._client, names)
 
     # --- writing ----------------------------------------------------------------------------
 

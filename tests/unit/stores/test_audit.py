@@ -34,6 +34,22 @@ EVENTS: dict[str, Callable[[Adapter], dict[str, Any]]] = {
     "consent:artefact:end": lambda adapter: audit.consent_ended(
         adapter, hip_id=HIP_ID, artefact_id=ARTEFACT, status="REVOKED"
     ),
+    "consent:artefact:archive": lambda adapter: audit.records_archived(
+        adapter,
+        hiu_id=HIP_ID,
+        patient_id="p-1",
+        artefact_id=ARTEFACT,
+        reason="REVOKED",
+        document_ids=["rcv-1", "rcv-2"],
+    ),
+    "record:archive:erase": lambda adapter: audit.copy_erased(
+        adapter,
+        hiu_id=HIP_ID,
+        patient_id="p-1",
+        artefact_id=ARTEFACT,
+        document_id="rcv-1",
+        user="Sister Mary",
+    ),
     "gateway:message:refuse": lambda adapter: audit.refused(
         adapter, Envelope("v3", request_id="r-1", hip_id=HIP_ID), "LinkConfirm", "OtpInvalid"
     ),
