@@ -74,12 +74,21 @@ def worker() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8091, show_default=True)
 @click.option("--seed", type=click.Path(exists=True, dir_okay=False), help="People and services.")
-def simulator(host: str, port: int, seed: str | None) -> None:
-    """Run the simulated ABDM alone: gateway, consent manager, patient's app, a remote HIU."""
+@click.option(
+    "--hip-documents",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of any files that another hospital serves byte for byte.",
+)
+def simulator(host: str, port: int, seed: str | None, hip_documents: Path | None) -> None:
+    """Run the simulated ABDM alone: gateway, consent manager, patient's app, other hospitals."""
     from conformance.simulator import server
 
     click.echo(f"The simulated ABDM listens on http://{host}:{port} (patient's app: /phr).")
-    server.run(host, port, seed=Path(seed) if seed else None)
+    try:
+        server.run(host, port, seed=Path(seed) if seed else None, hip_documents=hip_documents)
+    except ValueError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
 
 
 @click.command("fhir-server")

@@ -21,7 +21,7 @@ from conformance.simulator.control import control_blueprint
 from conformance.simulator.core import Call, Reply, Simulator
 from conformance.simulator.errors import Refusal, error_body
 from conformance.simulator.faults import Fault
-from conformance.simulator.operations import OPERATIONS, Operation
+from conformance.simulator.operations import Operation, by_path
 from conformance.simulator.phr import phr_blueprint
 from conformance.simulator.times import now
 
@@ -33,13 +33,9 @@ def create_app(simulator: Simulator) -> Flask:
     """The Flask application over one simulator."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    for operation in OPERATIONS:
-        app.add_url_rule(
-            operation.path,
-            operation.message,
-            _gateway_view(simulator, operation),
-            methods=[operation.method],
-        )
+    for (method, path), operations in by_path().items():
+        view = _gateway_view(simulator, operations)
+        app.add_url_rule(path, operations[0].message, view, methods=[method])
     app.add_url_rule("/hiu/push/<token>", "push", _push_view(simulator), methods=["POST"])
     app.add_url_rule("/sms", "sms", _sms_view(simulator), methods=["POST"])
     app.register_blueprint(control_blueprint(simulator))
@@ -73,9 +69,11 @@ def create_app(simulator: Simulator) -> Flask:
 # -- the three kinds of views ----------------------------------------------------------------
 
 
-def _gateway_view(simulator: Simulator, operation: Operation) -> Callable[..., Response]:
+def _gateway_view(simulator: Simulator, operations: list[Operation]) -> Callable[..., Response]:
     def view(**arguments: str) -> Response:
         headers = _headers()
+        body = _decoded(request.get_data()) if len(operations) > 1 else None
+        operation = next((one for one in operations if one.fits(body)), operations[0])
 
         def answer() -> Response:
             client_id, body = check_call(simulator, operation, headers, request.get_data())

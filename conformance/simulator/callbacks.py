@@ -30,6 +30,11 @@ PATHS = {
     "LinkConfirm": "/api/v3/hip/link/care-context/confirm",
     "HipConsentNotify": "/api/v3/consent/request/hip/notify",
     "HipHealthInformationRequest": "/api/v3/hip/health-information/request",
+    "OnConsentRequestInit": "/api/v3/hiu/consent/request/on-init",
+    "OnConsentRequestStatus": "/api/v3/hiu/consent/request/on-status",
+    "HiuConsentNotify": "/api/v3/hiu/consent/request/notify",
+    "OnConsentFetch": "/api/v3/hiu/consent/on-fetch",
+    "OnHiuHealthInformationRequest": "/api/v3/hiu/health-information/on-request",
 }
 
 
@@ -52,18 +57,18 @@ class Callbacks:
         self._lock = threading.Lock()
 
     def send(
-        self, message: str, hip_id: str, body: dict[str, Any], request_id: str | None = None
+        self, message: str, service_id: str, body: dict[str, Any], request_id: str | None = None
     ) -> None:
-        """Deliver `message` to the bridge that serves `hip_id`, a little later.
+        """Deliver `message` to the bridge that serves this HIP or HIU, a little later.
 
         Must not be called while holding the state: the bridge may call back at once.
         """
         wrong = schemas.problems(message, body)
         if wrong:
             raise RuntimeError(f"The simulator built a bad {message}: {'; '.join(wrong)}")
-        bridge = self._simulator.bridge_of(hip_id)
+        bridge = self._simulator.bridge_of(service_id)
         if bridge is None or not bridge.url:
-            self._simulator.record_undelivered(message, hip_id)
+            self._simulator.record_undelivered(message, service_id)
             return
         faults = self._simulator.faults.take("callback", message)
         if "drop" in faults:
@@ -81,10 +86,11 @@ class Callbacks:
             body = {**body, "response": {"requestId": new_id()}}
         if body.get("error") and self._simulator.faults.colon():
             body = {**body, "error": {**body["error"], "code": body["error"]["code"] + ": "}}
+        role = "X-HIU-ID" if "/hiu/" in PATHS[message] else "X-HIP-ID"
         callback = Callback(
             message,
             bridge.url.rstrip("/") + PATHS[message],
-            self.headers(kind, request_id or new_id(), {"X-HIP-ID": hip_id}),
+            self.headers(kind, request_id or new_id(), {role: service_id}),
             body,
         )
         if "before-202" in faults:

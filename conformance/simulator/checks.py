@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance import schemas
 from conformance.simulator.core import Simulator
-from conformance.simulator.errors import refusal
+from conformance.simulator.errors import empty_refusal, refusal
 from conformance.simulator.operations import Operation
 from conformance.simulator.times import now, parse
 
@@ -64,6 +64,8 @@ def _check_headers(simulator: Simulator, operation: Operation, headers: dict[str
     if headers.get("X-CM-ID") != simulator.config.cm_id:
         raise refusal("ABDM-2403")
     for name in operation.headers:
+        if not headers.get(name) and name == "X-HIU-ID":
+            raise empty_refusal("X-HIU-ID is missing", 401)  # seen in the sandbox
         if not headers.get(name):
             raise refusal("ABDM-1032", why=f"{name} is missing")
 

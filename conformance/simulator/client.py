@@ -4,11 +4,12 @@ Methods that start something and return its outcome poll until it is there and r
 SimulatorTimeout, naming what they waited for. Times are aware datetimes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from conformance.simulator.control_client import ControlClient, SimulatorError, SimulatorTimeout
+from conformance.simulator.control_client import SimulatorError, SimulatorTimeout
+from conformance.simulator.records_client import RecordsClient
 from conformance.simulator.refcrypto import KeyForm
 from conformance.simulator.results import (
     ArtefactView,
@@ -33,7 +34,7 @@ def _text(moment: datetime | None) -> str | None:
     return None if moment is None else timestamp(moment)
 
 
-class SimulatorClient(ControlClient):
+class SimulatorClient(RecordsClient):
     """Everything a patient and a remote HIU do, over the control calls."""
 
     # -- linking -----------------------------------------------------------------------------
@@ -142,8 +143,7 @@ class SimulatorClient(ControlClient):
     def consent_requests(self, abha_address: str) -> list[ConsentRequestView]:
         """All requests to a patient."""
         found = self._act("consent-requests", abha_address=abha_address)
-        names = ConsentRequestView.__dataclass_fields__
-        return [ConsentRequestView(**{name: item[name] for name in names}) for item in found]
+        return [ConsentRequestView.read(item) for item in found]
 
     def grant(
         self,
@@ -153,8 +153,14 @@ class SimulatorClient(ControlClient):
         date_to: datetime | None = None,
         erase_at: datetime | None = None,
         care_contexts: Sequence[str] | None = None,
+        hip_ids: Sequence[str] | None = None,
+        per_hip: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> list[str]:
-        """Grant, narrowed where given; returns the artefact ids, one per HIP."""
+        """Grant, narrowed where given; returns the artefact ids, one per HIP.
+
+        `per_hip` gives other arguments of these names for single HIPs; what it leaves out is as
+        asked there.
+        """
         granted = self._act(
             "grant",
             request_id=request_id,
@@ -163,6 +169,14 @@ class SimulatorClient(ControlClient):
             date_to=_text(date_to),
             erase_at=_text(erase_at),
             care_contexts=None if care_contexts is None else list(care_contexts),
+            hip_ids=None if hip_ids is None else list(hip_ids),
+            per_hip={
+                hip_id: {
+                    name: timestamp(value) if isinstance(value, datetime) else value
+                    for name, value in allowed.items()
+                }
+                for hip_id, allowed in (per_hip or {}).items()
+            },
         )
         return [str(artefact_id) for artefact_id in granted]
 
@@ -177,15 +191,7 @@ class SimulatorClient(ControlClient):
     def artefact(self, artefact_id: str) -> ArtefactView:
         """An artefact with its state and the HIP's acknowledgements."""
         found = self._act("artefact", artefact_id=artefact_id)
-        notices = [
-            NoticeView(
-                notice["status"],
-                notice["request_id"],
-                notice["acknowledgement"],
-                ErrorObject.read(notice),
-            )
-            for notice in found["notices"]
-        ]
+        notices = [NoticeView.read(notice) for notice in found["notices"]]
         names = ("id", "request_id", "hip_id", "status", "detail")
         return ArtefactView(**{name: found[name] for name in names}, acknowledgements=notices)
 

@@ -45,6 +45,7 @@ class SimulatorConfig:
     consent_request_seconds: float = 48 * 3600.0
     acknowledgement_seconds: float = 60.0
     expiry_notice: bool = True
+    hiu_refused_in_callback: bool = True
 
     on_request_status: int = 200
     push_needs_bearer: bool = False

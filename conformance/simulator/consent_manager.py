@@ -1,16 +1,16 @@
-"""Consent requests, artefacts, and the notices of them to the HIPs.
+"""Consent requests and artefacts, and how the patient answers and ends them.
 
 Grant may only narrow what was asked. Artefacts end by revocation or at dataEraseAt; both ends
-are final. Source: V3 contract 3.2, 6.6, 7.4, 10.
+are final. Source: V3 contract 3.2, 7.4, 10.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from conformance.simulator.core import Call, Reply, Simulator
-from conformance.simulator.errors import HI_TYPES, refusal
+from conformance.simulator.core import Simulator
+from conformance.simulator.errors import HI_TYPES
 from conformance.simulator.lookups import (
     NotFound,
     PatientMistake,
@@ -18,14 +18,8 @@ from conformance.simulator.lookups import (
     patient_named,
     request_named,
 )
-from conformance.simulator.state import (
-    Artefact,
-    ConsentRequest,
-    Link,
-    Notice,
-    Service,
-    new_id,
-)
+from conformance.simulator.notices import notify_hip, notify_hiu
+from conformance.simulator.state import Artefact, ConsentRequest, Link, Service, new_id
 from conformance.simulator.times import now, timestamp
 
 PURPOSES = {
@@ -37,6 +31,15 @@ PURPOSES = {
     "PATRQT": "Self Requested",
 }
 PURPOSE_SYSTEM = "http://terminology.hl7.org/ValueSet/v3-PurposeOfUse"
+REQUESTER = {
+    "name": "Dr. Anita Desai",
+    "identifier": {
+        "type": "REGNO",
+        "value": "SIM-10001",
+        "system": "https://www.simulator.invalid",
+    },
+}
+FREQUENCY = {"unit": "HOUR", "value": 1, "repeats": 0}
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Narrowing:
     date_to: datetime | None = None
     erase_at: datetime | None = None
     care_contexts: list[str] | None = None
+    hip_ids: list[str] | None = None
 
 
 def raise_request(
@@ -61,7 +65,7 @@ def raise_request(
     purpose: str = "CAREMGT",
     hip_id: str | None = None,
 ) -> ConsentRequest:
-    """A new request of an HIU; an unknown HIU becomes a service of the simulator's own."""
+    """A new request of a remote HIU; an unknown one becomes a service of the simulator's own."""
     patient_named(simulator, address)
     if purpose not in PURPOSES:
         raise PatientMistake(f"The purpose is one of {', '.join(PURPOSES)}.")
@@ -85,6 +89,12 @@ def raise_request(
         if hip_id is not None and hip_id not in simulator.state.services:
             raise NotFound(f"There is no facility {hip_id}; register it first.")
         simulator.state.services.setdefault(hiu_id, Service(hiu_id, hiu_id, ["HIU"]))
+    return put(simulator, request)
+
+
+def put(simulator: Simulator, request: ConsentRequest) -> ConsentRequest:
+    """Show a request to its patient; unanswered, it lapses in time."""
+    with simulator.state.changed:
         simulator.state.consent_requests[request.id] = request
         simulator.state.changed.notify_all()
     simulator.scheduler.after(
@@ -96,40 +106,50 @@ def raise_request(
 def _lapse(simulator: Simulator, request_id: str) -> None:
     with simulator.state.changed:
         request = simulator.state.consent_requests.get(request_id)
-        if request and request.status == "REQUESTED":
-            request.status = "EXPIRED"
-            simulator.state.changed.notify_all()
+        if request is None or request.status != "REQUESTED":
+            return
+        request.status = "EXPIRED"
+        simulator.state.changed.notify_all()
+    notify_hiu(simulator, request, "EXPIRED", [])
 
 
 def deny(simulator: Simulator, request_id: str) -> None:
     """The patient says no."""
     with simulator.state.changed:
-        _open_request(simulator, request_id).status = "DENIED"
+        request = _open_request(simulator, request_id)
+        request.status = "DENIED"
         simulator.state.changed.notify_all()
+    notify_hiu(simulator, request, "DENIED", [])
 
 
-def grant(simulator: Simulator, request_id: str, narrowing: Narrowing) -> list[Artefact]:
-    """One artefact per HIP that holds linked care contexts within what is allowed."""
+def grant(
+    simulator: Simulator,
+    request_id: str,
+    narrowing: Narrowing,
+    per_hip: Mapping[str, Narrowing] | None = None,
+) -> list[Artefact]:
+    """One artefact per HIP that holds linked care contexts within what is allowed.
+
+    `per_hip` allows something else at single HIPs; what it leaves open is as asked.
+    """
     with simulator.state.changed:
         request = _open_request(simulator, request_id)
-        allowed = _narrowed(request, narrowing)
-        links = _covered_links(simulator, request, allowed)
-        if not links:
+        artefacts = [
+            _artefact(simulator, request, allowed, hip_id, links)
+            for hip_id in dict.fromkeys(link.hip_id for link in simulator.state.links.values())
+            for allowed in [_narrowed(request, (per_hip or {}).get(hip_id, narrowing))]
+            if (links := _covered_links(simulator, request, allowed, hip_id))
+        ]
+        if not artefacts:
             raise PatientMistake(
                 "Nothing linked falls under this consent; link care contexts or allow more."
             )
-        by_hip: dict[str, list[Link]] = {}
-        for link in links:
-            by_hip.setdefault(link.hip_id, []).append(link)
-        artefacts = [
-            _artefact(simulator, request, allowed, hip_id, of_hip)
-            for hip_id, of_hip in by_hip.items()
-        ]
         request.status = "GRANTED"
         for artefact in artefacts:
             simulator.state.artefacts[artefact.id] = artefact
             request.artefacts.append(artefact.id)
         simulator.state.changed.notify_all()
+    notify_hiu(simulator, request, "GRANTED", [artefact.id for artefact in artefacts])
     for artefact in artefacts:
         notify_hip(simulator, artefact)
         simulator.after(artefact.erase_at - now(), _expiry(simulator, artefact.id))
@@ -150,6 +170,7 @@ class _Allowed:
     date_to: datetime
     erase_at: datetime
     care_contexts: list[str] | None
+    hip_ids: list[str] | None
 
 
 def _narrowed(request: ConsentRequest, narrowing: Narrowing) -> _Allowed:
@@ -159,6 +180,7 @@ def _narrowed(request: ConsentRequest, narrowing: Narrowing) -> _Allowed:
         narrowing.date_to or request.date_to,
         narrowing.erase_at or request.erase_at,
         narrowing.care_contexts,
+        narrowing.hip_ids,
     )
     if not set(allowed.hi_types) <= set(request.hi_types):
         raise PatientMistake("Choose the HI types among those that were asked for.")
@@ -171,13 +193,19 @@ def _narrowed(request: ConsentRequest, narrowing: Narrowing) -> _Allowed:
     return allowed
 
 
-def _covered_links(simulator: Simulator, request: ConsentRequest, allowed: _Allowed) -> list[Link]:
+def _covered_links(
+    simulator: Simulator, request: ConsentRequest, allowed: _Allowed, hip_id: str
+) -> list[Link]:
+    if request.hip_id not in (None, hip_id):
+        return []
+    if allowed.hip_ids is not None and hip_id not in allowed.hip_ids:
+        return []
     return [
         link
         for link in simulator.state.links.values()
-        if link.abha_address == request.abha_address
-        and request.hip_id in (None, link.hip_id)
+        if (link.abha_address, link.hip_id) == (request.abha_address, hip_id)
         and link.hi_type in allowed.hi_types
+        and (request.care_contexts is None or link.care_context in request.care_contexts)
         and (allowed.care_contexts is None or link.care_context in allowed.care_contexts)
     ]
 
@@ -209,20 +237,13 @@ def _artefact(
         "hip": {"id": hip_id, "name": services[hip_id].name},
         "hiu": {"id": request.hiu_id, "name": services[request.hiu_id].name},
         "consentManager": {"id": simulator.config.cm_id},
-        "requester": {
-            "name": "Dr. Anita Desai",
-            "identifier": {
-                "type": "REGNO",
-                "value": "SIM-10001",
-                "system": "https://www.simulator.invalid",
-            },
-        },
+        "requester": request.requester or REQUESTER,
         "hiTypes": allowed.hi_types,
         "permission": {
-            "accessMode": "VIEW",
+            "accessMode": request.access_mode,
             "dateRange": {"from": timestamp(allowed.date_from), "to": timestamp(allowed.date_to)},
             "dataEraseAt": timestamp(allowed.erase_at),
-            "frequency": {"unit": "HOUR", "value": 1, "repeats": 0},
+            "frequency": request.frequency or FREQUENCY,
         },
     }
     return Artefact(
@@ -245,7 +266,13 @@ def revoke(simulator: Simulator, artefact_id: str) -> None:
             raise PatientMistake(f"The consent is {artefact.status}; that is final.")
         artefact.status = "REVOKED"
         simulator.state.changed.notify_all()
+    _tell_of_end(simulator, artefact)
+
+
+def _tell_of_end(simulator: Simulator, artefact: Artefact) -> None:
+    request = request_named(simulator, artefact.request_id)
     notify_hip(simulator, artefact)
+    notify_hiu(simulator, request, artefact.status, [artefact.id])
 
 
 def _expiry(simulator: Simulator, artefact_id: str) -> Callable[[], None]:
@@ -257,50 +284,6 @@ def _expiry(simulator: Simulator, artefact_id: str) -> Callable[[], None]:
             artefact.status = "EXPIRED"
             simulator.state.changed.notify_all()
         if simulator.config.expiry_notice:
-            notify_hip(simulator, artefact)
+            _tell_of_end(simulator, artefact)
 
     return expire
-
-
-def notify_hip(simulator: Simulator, artefact: Artefact) -> None:
-    """HipConsentNotify in the artefact's present state; an end carries the id only."""
-    notification: dict[str, Any] = {"status": artefact.status, "consentId": artefact.id}
-    if artefact.status == "GRANTED":
-        notification |= {
-            "consentDetail": artefact.detail,
-            "signature": artefact.signature,
-            "grantAcknowledgement": False,
-        }
-    request_id = simulator.expect("HipConsentNotify", artefact.id, artefact.hip_id)
-    with simulator.state.changed:
-        artefact.notices.append(Notice(artefact.status, request_id, now()))
-    body = {"notification": notification}
-    simulator.callbacks.send("HipConsentNotify", artefact.hip_id, body, request_id)
-
-
-def on_notify(simulator: Simulator, call: Call) -> Reply:
-    """HipConsentOnNotifyRequest: recorded on the artefact; a repeat is refused."""
-    body = call.body
-    unmatched = refusal("ABDM-1015", why="response.requestId is not of a consent notice")
-    with simulator.state.changed:
-        expected = simulator.peek(call, "HipConsentNotify", unmatched)
-        artefact = simulator.state.artefacts[expected.key]
-        acknowledgement = body.get("acknowledgement")
-        if acknowledgement and acknowledgement["consentId"].lower() != artefact.id:
-            raise refusal("ABDM-1041", why="the acknowledgement names another consent")
-        repeated = refusal("ABDM-1041", why="this notice was acknowledged before")
-        simulator.answered(call, "HipConsentNotify", unmatched, repeated)
-        notice = next(n for n in artefact.notices if n.request_id == body["response"]["requestId"])
-        notice.acknowledged = acknowledgement["status"] if acknowledgement else "ERROR"
-        notice.error = body.get("error")
-        notice.acknowledged_at = now()
-        simulator.state.changed.notify_all()
-    return Reply()
-
-
-def acknowledgement_of(simulator: Simulator, notice: Notice) -> str:
-    """OK or ERROR as the HIP said, else PENDING, or MISSING once the time is over (1402)."""
-    if notice.acknowledged:
-        return notice.acknowledged
-    patience = timedelta(seconds=simulator.config.acknowledgement_seconds)
-    return "MISSING" if now() - notice.sent_at > patience else "PENDING"

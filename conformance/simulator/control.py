@@ -12,7 +12,16 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from conformance.simulator import consent_manager, counterparts, seed, sms, user_linking, views
+from conformance.simulator import (
+    consent_manager,
+    control_records,
+    counterparts,
+    holdings,
+    seed,
+    sms,
+    user_linking,
+    views,
+)
 from conformance.simulator.callbacks import Callback
 from conformance.simulator.config import SettingError
 from conformance.simulator.consent_manager import Narrowing
@@ -31,6 +40,7 @@ from conformance.simulator.state import new_id
 from conformance.simulator.times import parse
 
 Action = Callable[..., Any]
+MOMENTS = ("date_from", "date_to", "erase_at")
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -56,7 +66,7 @@ def _raise(simulator: Simulator, date_from: str, date_to: str, erase_at: str, **
         rest["purpose"],
         rest["hip_id"],
     )
-    return views.consent_request(found)
+    return views.consent_request(simulator, found)
 
 
 def _grant(
@@ -67,11 +77,23 @@ def _grant(
     date_to: str | None,
     erase_at: str | None,
     care_contexts: list[str] | None,
+    hip_ids: list[str] | None = None,
+    per_hip: dict[str, dict[str, Any]] | None = None,
 ) -> Any:
     narrowing = Narrowing(
-        hi_types, _moment(date_from), _moment(date_to), _moment(erase_at), care_contexts
+        hi_types, _moment(date_from), _moment(date_to), _moment(erase_at), care_contexts, hip_ids
     )
-    return [artefact.id for artefact in consent_manager.grant(simulator, request_id, narrowing)]
+    others = {hip_id: _narrowing(allowed) for hip_id, allowed in (per_hip or {}).items()}
+    granted = consent_manager.grant(simulator, request_id, narrowing, others)
+    return [artefact.id for artefact in granted]
+
+
+def _narrowing(allowed: dict[str, Any]) -> Narrowing:
+    unknown = sorted(set(allowed) - set(Narrowing.__dataclass_fields__))
+    if unknown:
+        raise PatientMistake(f"A grant cannot narrow {', '.join(unknown)}.")
+    dates = {name: parse(allowed[name]) for name in MOMENTS if allowed.get(name)}
+    return Narrowing(**{**allowed, **dates})
 
 
 def _request_data(
@@ -134,7 +156,9 @@ def _consent_requests(simulator: Simulator, abha_address: str) -> Any:
     patient_named(simulator, abha_address)
     with simulator.state.changed:
         found = simulator.state.consent_requests.values()
-        return [views.consent_request(r) for r in found if r.abha_address == abha_address]
+        return [
+            views.consent_request(simulator, r) for r in found if r.abha_address == abha_address
+        ]
 
 
 def _locked(read: Action) -> Action:
@@ -172,7 +196,9 @@ ACTIONS: dict[str, Action] = {
     "raise-consent-request": _raise,
     "consent-requests": _consent_requests,
     "consent-request": _locked(
-        lambda simulator, request_id: views.consent_request(request_named(simulator, request_id))
+        lambda simulator, request_id: views.consent_request(
+            simulator, request_named(simulator, request_id)
+        )
     ),
     "grant": _grant,
     "deny": lambda simulator, request_id: consent_manager.deny(simulator, request_id),
@@ -211,12 +237,17 @@ ACTIONS: dict[str, Action] = {
         name, message, times, **params
     ),
     "clear-faults": lambda simulator: simulator.faults.clear(),
+    **control_records.ACTIONS,
 }
 
 
 def control_blueprint(simulator: Simulator) -> Blueprint:
     """`/control/<action>` over one simulator."""
     blueprint = Blueprint("control", __name__, url_prefix="/control")
+
+    @blueprint.get("/hip-documents")
+    def hip_documents() -> Response:
+        return jsonify(holdings.listed(simulator, request.args.get("hip_id")))
 
     @blueprint.post("/<action>")
     def act(action: str) -> Response | tuple[Response, int]:

@@ -13,6 +13,7 @@ from conformance.simulator.callbacks import Callbacks
 from conformance.simulator.config import SimulatorConfig
 from conformance.simulator.errors import Refusal, refusal
 from conformance.simulator.faults import Faults
+from conformance.simulator.push_plan import Holding
 from conformance.simulator.scheduler import Scheduler
 from conformance.simulator.state import Bridge, Exchange, Expected, Service, State
 from conformance.simulator.times import now
@@ -54,6 +55,7 @@ class Simulator:
         self.faults = Faults()
         self.scheduler = Scheduler()
         self.callbacks = Callbacks(self)
+        self.folder: list[Holding] = []  # files that a HIP serves to everybody; survives a reset
 
     def reset(self) -> None:
         """Forget everything but the keys; settings go back to those of the start."""
@@ -75,6 +77,12 @@ class Simulator:
             if service is None or service.client_id is None or not service.active:
                 return None
             return self.state.bridges.get(service.client_id)
+
+    def plays(self, service_id: str) -> bool:
+        """Whether a facility is one of the simulator's own, so that it acts for it."""
+        with self.state.changed:
+            service = self.state.services.get(service_id)
+            return service is not None and service.client_id is None
 
     def own_service(self, call: Call, header: str, role: str) -> Service | None:
         """The caller's service named in a header, or None if it is not the caller's."""
@@ -109,9 +117,9 @@ class Simulator:
                 raise unmatched
             return expected
 
-    def expect(self, message: str, key: str, hip_id: str) -> str:
-        """A REQUEST-ID for a callback to the bridge of `hip_id` that asks for an answer."""
-        bridge = self.bridge_of(hip_id)
+    def expect(self, message: str, key: str, service_id: str) -> str:
+        """A REQUEST-ID for a callback to a facility's bridge that asks for an answer."""
+        bridge = self.bridge_of(service_id)
         return self.state.expect(message, key, bridge.client_id if bridge else None)
 
     def use_request_id(self, client_id: str, request_id: str) -> None:

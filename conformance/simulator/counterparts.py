@@ -16,9 +16,9 @@ from conformance.simulator import data_flow, refcrypto
 from conformance.simulator.core import Simulator
 from conformance.simulator.errors import refusal
 from conformance.simulator.lookups import PatientMistake
-from conformance.simulator.refcrypto import KeyAgreementError, KeyForm
+from conformance.simulator.refcrypto import KeyAgreementError, KeyForm, KeyPair
 from conformance.simulator.state import Document, Page, Transfer, new_id
-from conformance.simulator.times import now, parse
+from conformance.simulator.times import now, parse, timestamp
 
 KEY_FORMS: tuple[KeyForm, ...] = ("raw", "x509-explicit", "x509-named")
 
@@ -58,14 +58,16 @@ def request_data(
     )
     with simulator.state.changed:
         simulator.state.transfers[transfer.id] = transfer
-    data_flow.request_from_hip(
-        simulator,
-        transfer,
-        date_from or (parse(permitted["from"]) if permitted else now() - timedelta(days=365)),
-        date_to or (parse(permitted["to"]) if permitted else now()),
-        push_url or simulator.config.public_url.rstrip("/") + transfer.push_path,
-        key_material or refcrypto.key_material(keys, key_form, now() + timedelta(days=1)),
-    )
+    start = date_from or (parse(permitted["from"]) if permitted else now() - timedelta(days=365))
+    end = date_to or (parse(permitted["to"]) if permitted else now())
+    transfer.asked = {
+        "consent": {"id": artefact_id},
+        "dateRange": {"from": timestamp(start), "to": timestamp(end)},
+        "dataPushUrl": push_url or simulator.config.public_url.rstrip("/") + transfer.push_path,
+        "keyMaterial": key_material
+        or refcrypto.key_material(keys, key_form, now() + timedelta(days=1)),
+    }
+    data_flow.forward(simulator, transfer)
     return transfer
 
 
@@ -77,7 +79,7 @@ def receive_page(
         transfer = next(
             (t for t in simulator.state.transfers.values() if t.push_path == path), None
         )
-    if transfer is None:
+    if transfer is None or transfer.keys is None:
         return 404, refusal("4500", "Unknown error", shape="flat").body()
     bearer = headers.get("AUTHORIZATION", "").removeprefix("Bearer ")
     if simulator.config.push_needs_bearer and not simulator.realm.client_of(bearer):
@@ -93,12 +95,17 @@ def receive_page(
     if page["transactionId"].lower() != transfer.id:
         _note(simulator, transfer, "a page names another transaction")
         return 400, refusal("ABDM-1031", shape="flat").body()
-    _accept(simulator, transfer, page, raw, bool(bearer))
+    _accept(simulator, transfer, transfer.keys, page, raw, bool(bearer))
     return 202, None
 
 
 def _accept(
-    simulator: Simulator, transfer: Transfer, page: dict[str, Any], raw: bytes, bearer: bool
+    simulator: Simulator,
+    transfer: Transfer,
+    keys: KeyPair,
+    page: dict[str, Any],
+    raw: bytes,
+    bearer: bool,
 ) -> None:
     digest = hashlib.sha256(raw).digest()
     errors = [
@@ -110,7 +117,7 @@ def _accept(
         repeated = digest in transfer.page_digests
         transfer.page_digests.add(digest)
     if not repeated:
-        documents, more = _open_page(simulator, transfer, page)
+        documents, more = _open_page(simulator, keys, page)
         errors += more
     with simulator.state.changed:
         artefact = simulator.state.artefacts.get(transfer.artefact_id)
@@ -133,7 +140,7 @@ def _accept(
 
 
 def _open_page(
-    simulator: Simulator, transfer: Transfer, page: dict[str, Any]
+    simulator: Simulator, keys: KeyPair, page: dict[str, Any]
 ) -> tuple[list[Document], list[str]]:
     number, material = page["pageNumber"], page["keyMaterial"]
     errors: list[str] = []
@@ -147,7 +154,7 @@ def _open_page(
         try:
             peer = refcrypto.decode_point(material["dhPublicKey"]["keyValue"])
             nonce = refcrypto.decode_nonce(material["nonce"])
-            content = refcrypto.decrypt(transfer.keys, peer, nonce, entry.get("content", ""))
+            content = refcrypto.decrypt(keys, peer, nonce, entry.get("content", ""))
         except KeyAgreementError as error:
             errors.append(f"page {number}: {error}")
             continue

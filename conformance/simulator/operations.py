@@ -1,69 +1,29 @@
-"""The calls the gateway serves, as one table, and how each refuses a body that does not fit.
-
-Source: V3 contract, message map and section 13.1; x-negative cases of the contract.
-"""
+"""The calls the gateway serves, as one table. Source: V3 contract, message map."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.simulator import consent_manager, data_flow, gateway, linking, user_linking
-from conformance.simulator.core import Call, Reply, Simulator
-from conformance.simulator.errors import (
-    HI_TYPES,
-    INVALID_COUNT,
-    INVALID_HI_TYPE,
-    Refusal,
-    Shape,
-    empty_refusal,
-    refusal,
+from conformance.simulator import (
+    data_flow,
+    gateway,
+    hiu_consent,
+    hiu_data,
+    linking,
+    notices,
+    user_linking,
 )
+from conformance.simulator.body_refusals import (
+    BodyRefusal,
+    consent_notice_refusal,
+    consent_request_refusal,
+    hiu_notice_refusal,
+    in_shape,
+    linking_refusal,
+)
+from conformance.simulator.core import Call, Reply, Simulator
 
 Handler = Callable[[Simulator, Call], Reply]
-BodyRefusal = Callable[[Any, str], Refusal]
-
-
-def in_shape(shape: Shape, code: str, message: str = "") -> BodyRefusal:
-    """A refusal that does not depend on what exactly is wrong."""
-    return lambda _body, why: refusal(code, message, shape=shape, why=why)
-
-
-def linking_refusal(body: Any, why: str) -> Refusal:
-    """The linking services: empty for dashed numbers and HI type arrays, else a code."""
-    number = body.get("abhaNumber") if isinstance(body, dict) else None
-    if isinstance(number, str) and "-" in number:
-        return empty_refusal("a dashed ABHA number")
-    entries = body.get("patient") if isinstance(body, dict) else None
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and (found := _entry_refusal(entry, why)):
-            return found
-    return refusal("ABDM-1006", why=why)
-
-
-def _entry_refusal(entry: dict[str, Any], why: str) -> Refusal | None:
-    hi_type = entry.get("hiType", entry.get("hiTypes"))
-    if isinstance(hi_type, list):
-        return empty_refusal("an array as HI type")
-    if hi_type not in HI_TYPES:
-        return refusal("ABDM-1006", INVALID_HI_TYPE, why=why)
-    contexts = entry.get("careContexts")
-    if not isinstance(contexts, list) or not contexts:
-        return refusal("ABDM-1057", why=why)
-    count = entry.get("count")
-    if not isinstance(count, int) or not 1 <= count <= 20:
-        return refusal("ABDM-1006", INVALID_COUNT, why=why)
-    if len(contexts) > 20:
-        return refusal("ABDM-1059", why=why)
-    return None
-
-
-def consent_notice_refusal(body: Any, why: str) -> Refusal:
-    """on-notify: 1006 for an array of acknowledgements, else an array of errors."""
-    if isinstance(body, dict) and isinstance(body.get("acknowledgement"), list):
-        return refusal("ABDM-1006", why=why)
-    message = "Invalid status, Please provide a valid status"
-    return refusal("ABDM-9999", message, shape="array", why=why)
-
 
 _SESSION_REFUSAL = in_shape(
     "object",
@@ -71,11 +31,15 @@ _SESSION_REFUSAL = in_shape(
     "415 UNSUPPORTED_MEDIA_TYPE: send a JSON object with Content-Type application/json",
 )
 _PLAIN = in_shape("object", "ABDM-1006")
+_FLAT = in_shape("flat", "ABDM-1031")
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One call: who answers it, what it must carry, how a bad body is refused."""
+    """One call: who answers it, what it must carry, how a bad body is refused.
+
+    Two messages may share a path; `fits` then tells by the body, valid or not, which one it is.
+    """
 
     message: str
     method: str
@@ -85,11 +49,20 @@ class Operation:
     headers: tuple[str, ...] = ()  # beyond REQUEST-ID, TIMESTAMP and X-CM-ID
     authorised: bool = True
     bad_body: BodyRefusal = _PLAIN
+    fits: Callable[[Any], bool] = lambda _body: True
+
+
+def _reports_as_hiu(body: Any) -> bool:
+    notification = body.get("notification") if isinstance(body, dict) else None
+    notifier = notification.get("notifier") if isinstance(notification, dict) else None
+    return isinstance(notifier, dict) and notifier.get("type") == "HIU"
 
 
 _API = "/api/hiecm"
 _GATEWAY = f"{_API}/gateway/v3"
 _USER = f"{_API}/user-initiated-linking/v3"
+_CONSENT = f"{_API}/consent/v3"
+_DATA = f"{_API}/data-flow/v3/health-information"
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -182,25 +155,91 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "HipConsentOnNotifyRequest",
         "POST",
-        f"{_API}/consent/v3/request/hip/on-notify",
-        consent_manager.on_notify,
+        f"{_CONSENT}/request/hip/on-notify",
+        notices.on_hip_notify,
         "HipConsentOnNotifyRequest",
         bad_body=consent_notice_refusal,
     ),
     Operation(
         "HipHealthInformationOnRequest",
         "POST",
-        f"{_API}/data-flow/v3/health-information/hip/on-request",
+        f"{_DATA}/hip/on-request",
         data_flow.on_request,
         "HipHealthInformationOnRequest",
-        bad_body=in_shape("flat", "ABDM-1031"),
+        bad_body=_FLAT,
+    ),
+    Operation(
+        "DataFlowNotifyByHiu",
+        "POST",
+        f"{_DATA}/notify",
+        hiu_data.notify,
+        "DataFlowNotifyByHiu",
+        bad_body=_FLAT,
+        fits=_reports_as_hiu,
     ),
     Operation(
         "DataFlowNotifyByHip",
         "POST",
-        f"{_API}/data-flow/v3/health-information/notify",
+        f"{_DATA}/notify",
         data_flow.notify,
         "DataFlowNotifyByHip",
-        bad_body=in_shape("flat", "ABDM-1031"),
+        bad_body=_FLAT,
+    ),
+    Operation(
+        "ConsentRequestInit",
+        "POST",
+        f"{_CONSENT}/request/init",
+        hiu_consent.init,
+        "ConsentRequestInit",
+        bad_body=consent_request_refusal,
+    ),
+    Operation(
+        "ConsentRequestStatusRequest",
+        "POST",
+        f"{_CONSENT}/request/status",
+        hiu_consent.status,
+        "ConsentRequestStatusRequest",
+        ("X-HIU-ID",),
+        bad_body=in_shape("array", "ABDM-9999", hiu_consent.INVALID_REQUEST_ID),
+    ),
+    Operation(
+        "HiuConsentOnNotifyRequest",
+        "POST",
+        f"{_CONSENT}/request/hiu/on-notify",
+        notices.on_hiu_notify,
+        "HiuConsentOnNotifyRequest",
+        bad_body=hiu_notice_refusal,
+    ),
+    Operation(
+        "ConsentFetchRequest",
+        "POST",
+        f"{_CONSENT}/fetch",
+        hiu_consent.fetch,
+        "ConsentFetchRequest",
+        ("X-HIU-ID",),
+        bad_body=in_shape("array", "ABDM-9999", hiu_consent.INVALID_ARTEFACT_ID),
+    ),
+    Operation(
+        "HiuHealthInformationRequest",
+        "POST",
+        f"{_DATA}/request",
+        hiu_data.request,
+        "HiuHealthInformationRequest",
+        ("X-HIU-ID",),
+        bad_body=_FLAT,
+    ),
+    Operation(
+        "HealthInformationRequestStatusGet",
+        "GET",
+        f"{_DATA}/request/status/<transaction_id>",
+        hiu_data.status,
     ),
 )
+
+
+def by_path() -> dict[tuple[str, str], list[Operation]]:
+    """The operations grouped by method and path, in the order of the table."""
+    grouped: dict[tuple[str, str], list[Operation]] = {}
+    for operation in OPERATIONS:
+        grouped.setdefault((operation.method, operation.path), []).append(operation)
+    return grouped

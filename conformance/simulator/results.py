@@ -99,16 +99,37 @@ class ConsentRequestView:
     date_to: str
     erase_at: str
     artefacts: list[str]
+    care_contexts: list[str] | None
+    requester: dict[str, Any] | None
+    notices: list["NoticeView"]
+
+    @classmethod
+    def read(cls, body: dict[str, Any]) -> "ConsentRequestView":
+        """From the control call's answer."""
+        plain = {name: body[name] for name in cls.__dataclass_fields__ if name != "notices"}
+        return cls(**plain, notices=[NoticeView.read(one) for one in body["notices"]])
 
 
 @dataclass(frozen=True)
 class NoticeView:
-    """A consent notice to the HIP; `acknowledgement` is OK, ERROR, PENDING or MISSING."""
+    """A consent notice to the HIP or HIU; `acknowledgement`: OK, ERROR, PENDING or MISSING."""
 
     status: str
     request_id: str
+    artefacts: list[str]
     acknowledgement: str
     error: ErrorObject | None
+
+    @classmethod
+    def read(cls, body: dict[str, Any]) -> "NoticeView":
+        """From the control call's answer."""
+        return cls(
+            body["status"],
+            body["request_id"],
+            body["artefacts"],
+            body["acknowledgement"],
+            ErrorObject.read(body),
+        )
 
 
 @dataclass(frozen=True)
@@ -146,8 +167,36 @@ class ReceivedDocument:
 
 
 @dataclass(frozen=True)
+class HeldDocument:
+    """A document that a HIP of the simulator holds; `name` is its file's, if it is one."""
+
+    hip_id: str
+    care_context: str
+    hi_type: str
+    dated_at: str | None
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class PushedPage:
+    """A page that a HIP of the simulator pushed; `status` None if it never got an answer."""
+
+    number: int
+    count: int
+    transaction_id: str
+    care_contexts: list[str]
+    status: int | None
+
+
+@dataclass(frozen=True)
 class Transfer:
-    """A data request: REQUESTED, ACKNOWLEDGED, REFUSED, TRANSFERRED or FAILED."""
+    """A data request: REQUESTED, ACKNOWLEDGED, REFUSED, TRANSFERRED or FAILED.
+
+    `pages` and `documents` are what the simulator's own HIU received, `pushed` what its own HIP
+    sent; `hiu_notifications` are the reports of another's HIU by transaction id.
+    """
 
     transaction_id: str
     status: str
@@ -157,6 +206,9 @@ class Transfer:
     documents: list[ReceivedDocument]
     hip_notification: dict[str, Any] | None
     errors: list[str]
+    asked: dict[str, Any]
+    pushed: list[PushedPage]
+    hiu_notifications: dict[str, dict[str, Any]]
 
     @classmethod
     def read(cls, body: dict[str, Any]) -> "Transfer":
@@ -178,6 +230,9 @@ class Transfer:
             ],
             body["hip_notification"],
             body["errors"],
+            body["asked"],
+            [PushedPage(**page) for page in body["pushed"]],
+            body["hiu_notifications"],
         )
 
 

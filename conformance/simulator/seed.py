@@ -9,6 +9,7 @@ from typing import Any
 
 from conformance import schemas
 from conformance.simulator.core import Simulator
+from conformance.simulator.holdings import link_folder
 from conformance.simulator.lookups import NotFound, PatientMistake
 from conformance.simulator.state import Bridge, Patient, Service
 
@@ -69,6 +70,7 @@ def add_patient(
     )
     with simulator.state.changed:
         simulator.state.patients[abha_address] = patient
+    link_folder(simulator, abha_address)
 
 
 def configure(simulator: Simulator, settings: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import click
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from conformance.simulator import holdings
 from conformance.simulator import seed as seeding
 from conformance.simulator.app import create_app
 from conformance.simulator.client import SimulatorClient
@@ -73,10 +74,15 @@ def _serve(
 
 
 def start_in_thread(
-    config: SimulatorConfig | None = None, host: str = "127.0.0.1", port: int = 0
+    config: SimulatorConfig | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    hip_documents: Path | None = None,
 ) -> RunningSimulator:
-    """Serve on `port` (0: any free one) until `stop()`."""
+    """Serve on `port` (0: any free one) until `stop()`; `hip_documents` as for `run`."""
+    folder = holdings.read_folder(hip_documents) if hip_documents else []
     simulator, server, base_url = _serve(config or SimulatorConfig(), host, port, None)
+    simulator.folder = folder
     thread = threading.Thread(
         target=server.serve_forever, args=(0.05,), name="simulator-http", daemon=True
     )
@@ -90,16 +96,20 @@ def run(
     seed: Path | None = None,
     public_url: str | None = None,
     config: SimulatorConfig | None = None,
+    hip_documents: Path | None = None,
 ) -> None:
     """Serve in the foreground until interrupted.
 
     `seed` is a JSON file as described in seed.py; `public_url` is where the adapter reaches the
-    simulator if that is not http://host:port. Raises OSError if the port is taken, and
-    ValueError for a bad seed.
+    simulator if that is not http://host:port; `hip_documents` is a folder of any files that a
+    remote HIP holds for every patient. Raises OSError if the port is taken, and ValueError for a
+    bad seed or folder.
     """
     contents: dict[str, Any] = json.loads(seed.read_text("utf-8")) if seed else {}
+    folder = holdings.read_folder(hip_documents) if hip_documents else []
     simulator, server, base_url = _serve(config or SimulatorConfig(), host, port, public_url)
     logging.getLogger("simulator").setLevel(logging.INFO)
+    simulator.folder = folder
     try:
         seeding.load(simulator, contents)
         click.echo(f"The ABDM simulator is ready at {base_url} (patient's pages: {base_url}/phr/).")

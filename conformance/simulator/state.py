@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from conformance.simulator.push_plan import Holding, PushStyle
 from conformance.simulator.refcrypto import KeyPair
 
 MAX_EXCHANGES = 5000
@@ -119,11 +120,12 @@ class LinkTransaction:
 
 @dataclass
 class Notice:
-    """One consent notice to a HIP and what came back."""
+    """One consent notice to a HIP or HIU, the artefacts it names, and what came back."""
 
     status: str
     request_id: str
     sent_at: datetime
+    artefacts: list[str]
     acknowledged: str | None = None
     error: dict[str, Any] | None = None
     acknowledged_at: datetime | None = None
@@ -143,8 +145,13 @@ class ConsentRequest:
     erase_at: datetime
     hip_id: str | None
     created_at: datetime
+    care_contexts: list[str] | None = None
+    requester: dict[str, Any] | None = None
+    access_mode: str = "VIEW"
+    frequency: dict[str, Any] | None = None
     status: str = "REQUESTED"
     artefacts: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
 
 
 @dataclass
@@ -185,17 +192,36 @@ class Document:
     page_number: int
 
 
+@dataclass(frozen=True)
+class Pushed:
+    """A page that a HIP of the simulator pushed; `status` None if it never got an answer."""
+
+    number: int
+    count: int
+    transaction_id: str
+    care_contexts: list[str]
+    status: int | None
+
+
 @dataclass
 class Transfer:
-    """One data request and everything that followed."""
+    """One data request and everything that followed.
+
+    `keys` and `push_path` are those of the simulator's own HIU, None and empty for another's.
+    A HIP may spread its pages over `more` transactions of its own making.
+    """
 
     id: str
     artefact_id: str
     hip_id: str
     hiu_id: str
     push_path: str
-    keys: KeyPair
+    keys: KeyPair | None
     started_at: datetime
+    asked: dict[str, Any] = field(default_factory=dict)
+    more: list[str] = field(default_factory=list)
+    pushed: list[Pushed] = field(default_factory=list)
+    hiu_notifications: dict[str, dict[str, Any]] = field(default_factory=dict)
     on_request: dict[str, Any] | None = None
     pages: list[Page] = field(default_factory=list)
     page_digests: set[bytes] = field(default_factory=set)
@@ -247,6 +273,8 @@ class State:
             self.consent_requests: dict[str, ConsentRequest] = {}
             self.artefacts: dict[str, Artefact] = {}
             self.transfers: dict[str, Transfer] = {}
+            self.holdings: list[Holding] = []
+            self.push_styles: dict[str, PushStyle] = {}
             self.seen_key_material: set[str] = set()
             self.sms: list[dict[str, Any]] = []
             self.exchanges: deque[Exchange] = deque(maxlen=MAX_EXCHANGES)

@@ -5,14 +5,15 @@ import dataclasses
 from datetime import datetime
 from typing import Any
 
-from conformance.simulator.consent_manager import acknowledgement_of
 from conformance.simulator.core import Simulator
 from conformance.simulator.counterparts import status_of
+from conformance.simulator.notices import acknowledgement_of
 from conformance.simulator.state import (
     Artefact,
     ConsentRequest,
     Exchange,
     LinkTransaction,
+    Notice,
     Transfer,
 )
 from conformance.simulator.times import timestamp
@@ -39,19 +40,21 @@ def link_transaction(transaction: LinkTransaction) -> dict[str, Any]:
     return dict(plain(transaction))
 
 
-def consent_request(request: ConsentRequest) -> dict[str, Any]:
-    """A consent request with its state."""
-    return dict(plain(request))
+def consent_request(simulator: Simulator, request: ConsentRequest) -> dict[str, Any]:
+    """A consent request with its state, and for each notice what the HIU answered."""
+    return {**plain(request), "notices": _notices(simulator, request.notices)}
 
 
 def artefact(simulator: Simulator, found: Artefact) -> dict[str, Any]:
     """An artefact, its state, and for each notice what the HIP answered."""
-    described = dict(plain(found))
-    described["notices"] = [
+    return {**plain(found), "notices": _notices(simulator, found.notices)}
+
+
+def _notices(simulator: Simulator, notices: list[Notice]) -> list[dict[str, Any]]:
+    return [
         {**plain(notice), "acknowledgement": acknowledgement_of(simulator, notice)}
-        for notice in found.notices
+        for notice in notices
     ]
-    return described
 
 
 def transfer(found: Transfer) -> dict[str, Any]:

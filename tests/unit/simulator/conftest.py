@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,11 @@ from tests.unit.simulator.small_hip import (
     MOBILE,
     SmallHip,
 )
+from tests.unit.simulator.small_hiu import CLIENT_ID as HIU_CLIENT_ID
+from tests.unit.simulator.small_hiu import HIU_ID, SmallHiu
 
+NILGIRI, KONKAN = "IN2910009001", "IN2910009002"
+OLD = datetime(2010, 1, 1, tzinfo=UTC)
 QUICK = SimulatorConfig(callback_delay_min=0.0, callback_delay_max=0.01, callback_repeat_after=0.3)
 
 
@@ -55,6 +60,28 @@ class World:
         return artefact_id
 
 
+@dataclass
+class HiuWorld:
+    """The simulator, its client, an HIU that talks to it, and two HIPs the simulator plays."""
+
+    client: SimulatorClient
+    hiu: SmallHiu
+
+    def granted(self, **narrowing: Any) -> tuple[str, list[str]]:
+        """A consent request and the artefacts of its grant, acknowledged unless silent."""
+        request_id = self.hiu.asked(ADDRESS)
+        artefacts = self.client.grant(request_id, **narrowing)
+        if not self.hiu.silent:
+            notice = self.client.wait_hiu_acknowledged(request_id, "GRANTED")
+            assert notice.acknowledgement == "OK"
+        return request_id, artefacts
+
+    def at(self, hip_id: str, **narrowing: Any) -> str:
+        """An artefact for one HIP."""
+        _, (artefact_id,) = self.granted(hip_ids=[hip_id], **narrowing)
+        return artefact_id
+
+
 @pytest.fixture(scope="session")
 def running() -> Iterator[RunningSimulator]:
     with start_in_thread(QUICK) as simulator:
@@ -75,3 +102,25 @@ def world(running: RunningSimulator) -> Iterator[World]:
     yield World(client, hip)
     client.reset()
     hip.stop()
+
+
+@pytest.fixture
+def hiu_world(running: RunningSimulator) -> Iterator[HiuWorld]:
+    client = running.client
+    client.reset()
+    hiu = SmallHiu(running.base_url).start()
+    client.add_bridge(hiu.client_id, hiu.client_secret, hiu.url)
+    client.add_service(HIU_ID, "Sahyadri General Hospital", ["HIP", "HIU"], HIU_CLIENT_ID)
+    client.add_service(NILGIRI, "Nilgiri Clinic", ["HIP"])
+    client.add_service(KONKAN, "Konkan Heart Institute", ["HIP"])
+    client.add_patient(ADDRESS, "91-2200-0000-4405", "Meera Joshi", "F", 1984, MOBILE)
+    recent = datetime.now(UTC) - timedelta(days=30)
+    for number in (1, 2, 3):
+        client.add_record(
+            NILGIRI, ADDRESS, f"N-{number}", "OPConsultation", b"note %d" % number, dated_at=recent
+        )
+    client.add_record(NILGIRI, ADDRESS, "N-9", "Prescription", b"old", dated_at=OLD)
+    client.add_record(KONKAN, ADDRESS, "K-1", "DiagnosticReport", b"\x00\xff no JSON")
+    yield HiuWorld(client, hiu)
+    client.reset()
+    hiu.stop()

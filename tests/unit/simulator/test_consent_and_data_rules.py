@@ -9,7 +9,8 @@ import requests
 
 from conformance.simulator.client import SimulatorError
 from tests.unit.simulator.conftest import World
-from tests.unit.simulator.small_hip import ADDRESS, HIP_ID, Received, SmallHip, report
+from tests.unit.simulator.small_bridge import Received
+from tests.unit.simulator.small_hip import ADDRESS, HIP_ID, SmallHip, report
 
 
 def granted(world: World) -> tuple[str, Received]:

@@ -13,7 +13,8 @@ from conformance.simulator.client import SimulatorError, SimulatorTimeout
 from conformance.simulator.errors import Shape
 from conformance.simulator.faults import KINDS
 from tests.unit.simulator.conftest import World
-from tests.unit.simulator.small_hip import ADDRESS, GATEWAY, HIP_ID
+from tests.unit.simulator.small_bridge import GATEWAY
+from tests.unit.simulator.small_hip import ADDRESS, HIP_ID
 
 SERVICES = f"{GATEWAY}/bridge-services"
 

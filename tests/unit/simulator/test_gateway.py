@@ -11,7 +11,8 @@ import pytest
 from conformance import schemas
 from conformance.simulator.times import timestamp
 from tests.unit.simulator.conftest import World
-from tests.unit.simulator.small_hip import CLIENT_ID, CLIENT_SECRET, GATEWAY, HIP_ID
+from tests.unit.simulator.small_bridge import GATEWAY
+from tests.unit.simulator.small_hip import CLIENT_ID, CLIENT_SECRET, HIP_ID
 
 SESSION = {"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET, "grantType": "client_credentials"}
 NO_TOKEN: dict[str, Any] = {"Authorization": None}
