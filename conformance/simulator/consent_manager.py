@@ -193,19 +193,27 @@ def _narrowed(request: ConsentRequest, narrowing: Narrowing) -> _Allowed:
     return allowed
 
 
+def covers(request: ConsentRequest, link: Link) -> bool:
+    """Whether a linked care context is among those that a request asks for."""
+    return (
+        link.abha_address == request.abha_address
+        and link.hi_type in request.hi_types
+        and request.hip_id in (None, link.hip_id)
+        and (request.care_contexts is None or link.care_context in request.care_contexts)
+    )
+
+
 def _covered_links(
     simulator: Simulator, request: ConsentRequest, allowed: _Allowed, hip_id: str
 ) -> list[Link]:
-    if request.hip_id not in (None, hip_id):
-        return []
     if allowed.hip_ids is not None and hip_id not in allowed.hip_ids:
         return []
     return [
         link
         for link in simulator.state.links.values()
-        if (link.abha_address, link.hip_id) == (request.abha_address, hip_id)
+        if covers(request, link)
+        and link.hip_id == hip_id
         and link.hi_type in allowed.hi_types
-        and (request.care_contexts is None or link.care_context in request.care_contexts)
         and (allowed.care_contexts is None or link.care_context in allowed.care_contexts)
     ]
 

@@ -222,19 +222,22 @@ class _Pages:
         asked = owned(request_named(self._simulator, request_id), address)
         with self._state.changed:
             links = [link for link in self._state.links.values() if link.abha_address == address]
+            artefacts = [self._state.artefacts[artefact_id] for artefact_id in asked.artefacts]
+            consents = {one.id: self._state.services[one.hip_id].name for one in artefacts}
         return render_template(
             "phr/request.html",
+            consents=consents,
             person=patient_named(self._simulator, address),
-            asked=asked,
+            asked=views.consent_request(self._simulator, asked),
             purpose=PURPOSES[asked.purpose],
-            visits=visits_of([link for link in links if asked.hip_id in (None, link.hip_id)]),
+            visits=visits_of([link for link in links if consent_manager.covers(asked, link)]),
             services=self._state.services,
         )
 
     def grant(self, address: str, request_id: str) -> Page:
         asked = owned(request_named(self._simulator, request_id), address)
-        narrowing = narrowing_of(asked, request.form)
-        artefacts = consent_manager.grant(self._simulator, request_id, narrowing)
+        narrowing, per_hip = narrowing_of(asked, request.form)
+        artefacts = consent_manager.grant(self._simulator, request_id, narrowing, per_hip)
         if len(artefacts) == 1:
             return self._to("consent", address, artefact_id=artefacts[0].id)
         return self._to("home", address)
@@ -268,6 +271,7 @@ class _Pages:
                     for transfer, _ in transfers
                 },
                 services=self._state.services,
+                ours=self._simulator.plays(artefact.hiu_id),
                 waiting=waiting,
             )
 

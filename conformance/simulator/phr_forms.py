@@ -3,6 +3,7 @@
 Days on a form are whole days in UTC.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 from werkzeug.datastructures import MultiDict
@@ -22,19 +23,32 @@ def visits_of(links: list[Link]) -> list[tuple[str, str, str, list[str]]]:
     return list(grouped.values())
 
 
-def narrowing_of(asked: ConsentRequest, form: MultiDict[str, str]) -> Narrowing:
-    """What the grant form allows of a request; PatientMistake if it allows nothing."""
+def narrowing_of(
+    asked: ConsentRequest, form: MultiDict[str, str]
+) -> tuple[Narrowing, dict[str, Narrowing]]:
+    """What the grant form allows of a request, in general and at each hospital chosen.
+
+    Raises PatientMistake if it allows nothing. A visit on the form is `hospital:reference`, since
+    two hospitals may use the same reference.
+    """
     hi_types, visits = form.getlist("hi_type"), form.getlist("care_context")
     if not hi_types or not visits:
         raise PatientMistake("Allow at least one kind of record and one visit, or deny.")
+    chosen: dict[str, list[str]] = {}
+    for visit in visits:
+        hip_id, _, reference = visit.partition(":")
+        chosen.setdefault(hip_id, []).append(reference)
     # A day on the form is a whole day; the ends of the request itself may lie within one.
-    return Narrowing(
+    allowed = Narrowing(
         hi_types,
         max(start_of_day(form.get("date_from", "")), asked.date_from),
         min(end_of_day(form.get("date_to", "")), asked.date_to),
         min(end_of_day(form.get("erase_at", "")), asked.erase_at),
-        visits,
+        hip_ids=list(chosen),
     )
+    return allowed, {
+        hip_id: replace(allowed, care_contexts=references) for hip_id, references in chosen.items()
+    }
 
 
 def start_of_day(text: str) -> datetime:

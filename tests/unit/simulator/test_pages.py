@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from conformance.simulator.documents import readable, safe_narrative
-from tests.unit.simulator.conftest import World
+from tests.unit.simulator.conftest import KONKAN, NILGIRI, HiuWorld, World
 from tests.unit.simulator.small_hip import ADDRESS, HIP_ID, MOBILE
 
 
@@ -66,7 +66,8 @@ def test_patient_links_grants_reads_and_revokes_by_pages(browser: Browser, world
     browser.get(own)
     dates = dict(re.findall(r'name="(date_from|date_to|erase_at)" value="([0-9-]+)"', browser.text))
     assert len(dates) == 3
-    narrowed = {"hi_type": "OPConsultation", "care_context": "encounter-1", **dates}
+    visit = f"{HIP_ID}:encounter-1"
+    narrowed = {"hi_type": "OPConsultation", "care_context": visit, **dates}
     browser.post(f"{own}/grant", narrowed)
     assert "/consents/" in browser.url
     consent = browser.url
@@ -272,3 +273,39 @@ def test_sink_refuses_what_is_no_message(world: World, body: object) -> None:
     reply = requests.post(f"{world.client.base_url}/sms", json=body, timeout=5)
     assert reply.status_code == 400
     assert world.client.sms() == []
+
+
+def test_patient_answers_another_hospitals_request_visit_by_visit(hiu_world: HiuWorld) -> None:
+    browser = Browser(hiu_world.client.base_url)
+    request_id = hiu_world.hiu.asked(ADDRESS)
+    browser.get(f"{PERSON}requests/{request_id}")
+    for shown in ("Dr. Nisha Rao", "Visits at Nilgiri Clinic", "Visits at Konkan Heart Institute"):
+        assert shown in browser.text
+    dates = dict(re.findall(r'name="(date_from|date_to|erase_at)" value="([0-9-]+)"', browser.text))
+    visits = [f"{NILGIRI}:N-1", f"{NILGIRI}:N-2"]
+    form = {"hi_type": "OPConsultation", "care_context": visits, **dates}
+    browser.post(f"{PERSON}requests/{request_id}/grant", form)
+    assert "Records at Nilgiri Clinic" in browser.text
+    assert "fetch now" not in browser.text, "our hospital fetches by itself"
+    (artefact_id,) = hiu_world.client.consent_request(request_id).artefacts
+    contexts = hiu_world.client.artefact(artefact_id).detail["careContexts"]
+    assert [one["careContextReference"] for one in contexts] == ["N-1", "N-2"]
+    hiu_world.client.wait_hiu_acknowledged(request_id, "GRANTED")
+    browser.post(f"{PERSON}consents/{artefact_id}/revoke", {})
+    hiu_world.client.wait_hiu_acknowledged(request_id, "REVOKED")
+    browser.get(f"{PERSON}requests/{request_id}")
+    assert re.findall(r"<td>(OK|PENDING)</td>", browser.text) == ["OK", "OK"]
+
+
+def test_same_reference_at_two_hospitals_is_allowed_at_the_chosen_one_only(
+    hiu_world: HiuWorld,
+) -> None:
+    hiu_world.client.add_record(KONKAN, ADDRESS, "N-1", "OPConsultation", b"theirs")
+    browser = Browser(hiu_world.client.base_url)
+    request_id = hiu_world.hiu.asked(ADDRESS)
+    browser.get(f"{PERSON}requests/{request_id}")
+    dates = dict(re.findall(r'name="(date_from|date_to|erase_at)" value="([0-9-]+)"', browser.text))
+    form = {"hi_type": "OPConsultation", "care_context": f"{KONKAN}:N-1", **dates}
+    browser.post(f"{PERSON}requests/{request_id}/grant", form)
+    granted = hiu_world.client.consent_request(request_id).artefacts
+    assert [hiu_world.client.artefact(one).hip_id for one in granted] == [KONKAN]
