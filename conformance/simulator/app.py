@@ -1,9 +1,10 @@
-"""The simulator's HTTP surface: gateway calls, the push endpoint, the SMS sink.
+"""The simulator's HTTP surface: gateway and ABHA calls, the push endpoint, the SMS sink.
 
 Applies request faults, checks, hands over to the rules, renders refusals, records everything.
 The control calls and the patient's pages are blueprints of their own.
 """
 
+import functools
 import json
 import socket
 import struct
@@ -16,6 +17,8 @@ from typing import Any
 from flask import Flask, Response, request
 
 from conformance.simulator import counterparts, sms
+from conformance.simulator.abha_checks import AbhaOperation, check_abha_call
+from conformance.simulator.abha_operations import OPERATIONS as ABHA_OPERATIONS
 from conformance.simulator.checks import check_call
 from conformance.simulator.control import control_blueprint
 from conformance.simulator.core import Call, Reply, Simulator
@@ -27,6 +30,7 @@ from conformance.simulator.times import now
 
 MAX_BODY = 64 * 1024 * 1024
 Answer = Callable[[], Response]
+Check = Callable[[bytes], tuple[str, Any]]  # the raw body: client id, message
 
 
 def create_app(simulator: Simulator) -> Flask:
@@ -36,6 +40,9 @@ def create_app(simulator: Simulator) -> Flask:
     for (method, path), operations in by_path().items():
         view = _gateway_view(simulator, operations)
         app.add_url_rule(path, operations[0].message, view, methods=[method])
+    for operation in ABHA_OPERATIONS:
+        view = _abha_view(simulator, operation)
+        app.add_url_rule(operation.path, operation.message, view, methods=[operation.method])
     app.add_url_rule("/hiu/push/<token>", "push", _push_view(simulator), methods=["POST"])
     app.add_url_rule("/sms", "sms", _sms_view(simulator), methods=["POST"])
     app.register_blueprint(control_blueprint(simulator))
@@ -57,7 +64,7 @@ def create_app(simulator: Simulator) -> Flask:
 
     @app.errorhandler(404)
     def unknown_path(_error: Exception) -> Response:
-        if not request.path.startswith("/api/"):
+        if not request.path.startswith(("/api/", "/abha/")):
             return Response("There is nothing here.", 404, mimetype="text/plain")
         data_flow = request.path.startswith("/api/hiecm/data-flow")
         shape = error_body("not-found" if data_flow else "framework", "404", "Not Found", 404)
@@ -74,18 +81,35 @@ def _gateway_view(simulator: Simulator, operations: list[Operation]) -> Callable
         headers = _headers()
         body = _decoded(request.get_data()) if len(operations) > 1 else None
         operation = next((one for one in operations if one.fits(body)), operations[0])
-
-        def answer() -> Response:
-            client_id, body = check_call(simulator, operation, headers, request.get_data())
-            call = Call(
-                operation.message, client_id, headers["REQUEST-ID"], headers, body, arguments
-            )
-            reply: Reply = operation.handler(simulator, call)
-            return _response(reply.status, reply.body)
-
-        return _served(simulator, operation.message, headers, answer)
+        check = functools.partial(check_call, simulator, operation, headers)
+        return _called(simulator, operation, headers, check, arguments)
 
     return view
+
+
+def _abha_view(simulator: Simulator, operation: AbhaOperation) -> Callable[..., Response]:
+    def view(**arguments: str) -> Response:
+        headers = _headers()
+        check = functools.partial(check_abha_call, simulator, operation, headers)
+        return _called(simulator, operation, headers, check, arguments)
+
+    return view
+
+
+def _called(
+    simulator: Simulator,
+    operation: Operation | AbhaOperation,
+    headers: dict[str, str],
+    check: Check,
+    arguments: dict[str, str],
+) -> Response:
+    def answer() -> Response:
+        client_id, body = check(request.get_data())
+        call = Call(operation.message, client_id, headers["REQUEST-ID"], headers, body, arguments)
+        reply: Reply = operation.handler(simulator, call)
+        return _response(reply.status, reply.body)
+
+    return _served(simulator, operation.message, headers, answer)
 
 
 def _push_view(simulator: Simulator) -> Callable[..., Response]:
@@ -142,7 +166,9 @@ def _served(
         moment = now() + timedelta(seconds=faults["clock-skew"].params["seconds"])
         response.headers["Date"] = format_datetime(moment, usegmt=True)
     seconds = time.monotonic() - started
-    simulator.finish(exchange, response.status_code, _decoded(response.get_data()), seconds, note)
+    picture = response.mimetype == "image/png"
+    said = "(a picture)" if picture else _decoded(response.get_data())
+    simulator.finish(exchange, response.status_code, said, seconds, note)
     return response
 
 
@@ -159,10 +185,13 @@ def _faulty(faults: dict[str, Fault]) -> Response | None:
                 body = error_body(params["shape"], "900901", "Invalid Credentials", 401)
                 return _response(401, body)
             case "rate-limited":
-                body = error_body("object", "ABDM-2429", "Too many requests found", 429)
+                body = error_body("object", params["code"], "Too many requests found", 429)
                 response = _response(429, body)
                 response.headers["Retry-After"] = str(params["retry_after"])
                 return response
+            case "uidai":
+                text = f"UIDAI Error code : {params['code']} : {params['text']}"
+                return _response(422, error_body("object", "ABDM-1204", text, 422))
             case "server-error":
                 status = params["status"]
                 body = error_body(params["shape"], "ABDM-1024", "Service Unavailable", status)
@@ -195,6 +224,8 @@ def _refused(refused: Refusal, *, colon: bool) -> Response:
 def _response(status: int, body: Any) -> Response:
     if body is None:
         return Response(status=status)
+    if isinstance(body, bytes):
+        return Response(body, status, mimetype="image/png")
     if isinstance(body, str):
         media = "text/html" if body.startswith("<") else "text/plain"
         return Response(body, status, mimetype=media)
@@ -202,11 +233,13 @@ def _response(status: int, body: Any) -> Response:
 
 
 def _headers() -> dict[str, str]:
-    return {name.upper(): value for name, value in request.headers.items()}
+    # A WSGI server leaves out headers with an underscore; ours hands them over on the side.
+    underscored = request.environ.get("simulator.underscored", {})
+    return {name.upper(): value for name, value in [*request.headers.items(), *underscored.items()]}
 
 
 def _masked(headers: dict[str, str]) -> dict[str, str]:
-    secret = {"AUTHORIZATION", "X-LINK-TOKEN"}
+    secret = {"AUTHORIZATION", "X-LINK-TOKEN", "X-TOKEN", "T-TOKEN", "R-TOKEN"}
     return {name: "(present)" if name in secret else value for name, value in headers.items()}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from conformance.simulator.abha_client import AbhaClient
 from conformance.simulator.control_client import SimulatorError, SimulatorTimeout
 from conformance.simulator.records_client import RecordsClient
 from conformance.simulator.refcrypto import KeyForm
@@ -34,7 +35,7 @@ def _text(moment: datetime | None) -> str | None:
     return None if moment is None else timestamp(moment)
 
 
-class SimulatorClient(RecordsClient):
+class SimulatorClient(RecordsClient, AbhaClient):
     """Everything a patient and a remote HIU do, over the control calls."""
 
     # -- linking -----------------------------------------------------------------------------

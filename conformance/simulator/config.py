@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 AlreadyLinked = Literal["sync-9999", "sync-1090", "callback-1056"]
+WrongLoginOtp = Literal["field", "failed"]
+WrongMobileOtp = Literal["failed", "description"]
 
 
 class SettingError(ValueError):
@@ -49,6 +51,21 @@ class SimulatorConfig:
 
     on_request_status: int = 200
     push_needs_bearer: bool = False
+
+    abha_otp_seconds: float = 600.0
+    abha_otp_sends: int = 3
+    abha_otp_wrong: int = 3
+    abha_lock_seconds: float = 1800.0
+    abha_transaction_seconds: float = 1800.0
+    abha_token_seconds: float = 1800.0
+    abha_refresh_seconds: float = 1_296_000.0
+    abha_transfer_seconds: float = 300.0
+    abha_per_mobile: int = 6
+    abha_creations: int = 100
+    abha_wrong_login_otp: WrongLoginOtp = "field"
+    abha_wrong_mobile_otp: WrongMobileOtp = "failed"
+    abha_search_lists: bool = True
+    abha_card_status: int = 200
 
     def changed(self, **settings: Any) -> "SimulatorConfig":
         """A copy with some settings changed; raises SettingError on unknown names or types."""

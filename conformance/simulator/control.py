@@ -13,6 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from conformance.simulator import (
+    abha_control,
     consent_manager,
     control_records,
     counterparts,
@@ -238,6 +239,7 @@ ACTIONS: dict[str, Action] = {
     ),
     "clear-faults": lambda simulator: simulator.faults.clear(),
     **control_records.ACTIONS,
+    **abha_control.ACTIONS,
 }
 
 

@@ -9,6 +9,7 @@ import logging
 from datetime import timedelta
 from typing import Any
 
+from conformance.simulator.abha_keys import AbhaKeys
 from conformance.simulator.callbacks import Callbacks
 from conformance.simulator.config import SimulatorConfig
 from conformance.simulator.errors import Refusal, refusal
@@ -38,7 +39,7 @@ class Call:
 
 @dataclasses.dataclass(frozen=True)
 class Reply:
-    """What the gateway answers; no body unless given."""
+    """What the gateway answers; no body unless given, bytes for a picture (PNG)."""
 
     status: int = 202
     body: Any = None
@@ -52,6 +53,7 @@ class Simulator:
         self.config = self.initial
         self.state = State()
         self.realm = Realm()
+        self.abha_keys = AbhaKeys()
         self.faults = Faults()
         self.scheduler = Scheduler()
         self.callbacks = Callbacks(self)

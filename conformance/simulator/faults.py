@@ -1,7 +1,8 @@
 """Switches that make the simulated ABDM misbehave as the real one has been seen to.
 
 A fault has a name, parameters, and perhaps a count after which it is used up. `message` limits
-it to one message of the V3 contract; without it a callback fault meets every callback and a
+it to one message of the V3 contract, or with `*` at its end to all that begin so ("Abha*" is the
+whole ABHA service); without it a callback fault meets every callback and a
 request fault every call to the gateway (never the push endpoint or the SMS sink: name
 HealthInformationPush or Sms for these). Source: V3 contract 15, item 7.
 """
@@ -37,7 +38,14 @@ KINDS: dict[str, FaultKind] = {
     "silent-202": FaultKind("request", {}, "202 and nothing ever happens"),
     "empty-400": FaultKind("request", {}, "400 without a body"),
     "unauthorised": FaultKind("request", {"shape": "empty"}, "401; shape empty or flat"),
-    "rate-limited": FaultKind("request", {"retry_after": 1}, "429 with Retry-After"),
+    "rate-limited": FaultKind(
+        "request", {"retry_after": 1, "code": "ABDM-2429"}, "429 with Retry-After"
+    ),
+    "uidai": FaultKind(
+        "request",
+        {"code": "330", "text": "Biometrics locked by the Aadhaar holder."},
+        "422 ABDM-1204 that passes on an error of UIDAI",
+    ),
     "server-error": FaultKind("request", {"status": 503, "shape": "html"}, "a 5xx"),
     "error-shape": FaultKind(
         "request",
@@ -102,7 +110,7 @@ class Faults:
         taken: dict[str, Fault] = {}
         with self._lock:
             for fault in self._on:
-                matches = fault.message == message or (fault.message is None and not named_only)
+                matches = _meets(fault.message, message, named_only=named_only)
                 if KINDS[fault.name].point != point or not matches or fault.name in taken:
                     continue
                 if fault.times is not None:
@@ -117,3 +125,11 @@ class Faults:
         """Whether error codes carry their trailing colon now."""
         with self._lock:
             return any(fault.name == "trailing-colon" for fault in self._on)
+
+
+def _meets(wanted: str | None, message: str, *, named_only: bool) -> bool:
+    if wanted is None:
+        return not named_only
+    if wanted.endswith("*"):
+        return message.startswith(wanted.removesuffix("*"))
+    return wanted == message

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -21,10 +21,19 @@ from conformance.simulator.client import SimulatorClient
 from conformance.simulator.config import SimulatorConfig
 from conformance.simulator.core import Simulator
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 
 class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def make_environ(self) -> "WSGIEnvironment":
+        """Adds the headers with an underscore in their names, which WSGI cannot tell apart."""
+        environ = super().make_environ()
+        environ["simulator.underscored"] = {k: v for k, v in self.headers.items() if "_" in k}
+        return environ
 
     def send_response(self, code: int, message: str | None = None) -> None:
         """The status line alone: the application sets Date, and only one may be sent."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from conformance.simulator.abha_state import AbhaState
 from conformance.simulator.push_plan import Holding, PushStyle
 from conformance.simulator.refcrypto import KeyPair
 
@@ -277,6 +278,7 @@ class State:
             self.push_styles: dict[str, PushStyle] = {}
             self.seen_key_material: set[str] = set()
             self.sms: list[dict[str, Any]] = []
+            self.abha = AbhaState()
             self.exchanges: deque[Exchange] = deque(maxlen=MAX_EXCHANGES)
             self.exchange_numbers = itertools.count(1)
             self.changed.notify_all()
