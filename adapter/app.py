@@ -12,7 +12,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from adapter.runtime import Adapter
-from adapter.web import callbacks, entities, errors, facilities, health, hims
+from adapter.web import callbacks, entities, errors, facilities, health, hims, push
 from adapter.web.auth import GatewayAuth
 
 log = structlog.get_logger("adapter.requests")
@@ -29,6 +29,7 @@ def create_app(adapter: Adapter) -> Flask:
     app.register_blueprint(health.blueprint(adapter, auth))
     if auth is not None:
         app.register_blueprint(callbacks.blueprint(adapter, auth))
+        app.register_blueprint(push.blueprint(adapter))
         app.register_blueprint(hims.blueprint(adapter))
         app.register_blueprint(entities.blueprint(adapter))
         app.register_blueprint(facilities.blueprint(adapter))

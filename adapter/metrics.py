@@ -30,6 +30,12 @@ PUSHES = Counter("abdm_pushes_total", "Pages pushed to receivers, by outcome.", 
 PUSH_TOKENS_SENT = Counter(
     "abdm_push_tokens_sent_total", "Pushes that carried our gateway token (PUSH_TOKEN_HOSTS)."
 )
+PAGES = Counter(
+    "abdm_pages_received_total", "Pages that hospitals pushed to us, by outcome.", ["outcome"]
+)
+DOCUMENTS = Counter(
+    "abdm_documents_received_total", "Documents in received pages, by outcome.", ["outcome"]
+)
 CLOCK_OFFSET = Gauge(
     "abdm_clock_offset_seconds", "The gateway's clock less ours, from its Date header."
 )

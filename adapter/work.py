@@ -1,9 +1,9 @@
 """Background work: `run_due` does what is due, `sweep` tidies, `EmbeddedWorker` calls both.
 
-Lanes, each drained row by row: `inbox` (callbacks), `outbox` (what leaves), `transfers` (pages) and
-`endings` (consents given to us whose time is over). Every row is claimed under a lease, so any
-number of threads and processes may call `run_due` at any time, and a killed one loses nothing.
-Nothing here decides what a row means.
+Lanes, each drained row by row: `inbox` (callbacks), `outbox` (what leaves), `transfers` (pages
+out), `incoming` (pages in) and `endings` (consents given to us whose time is over). Every row is
+claimed under a lease, so any number of threads and processes may call `run_due` at any time, and a
+killed one loses nothing. Nothing here decides what a row means.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import structlog
 
 from adapter import receiving, sending
 from adapter.faults import failure
-from adapter.flows import archive, hip_transfer
+from adapter.flows import archive, hip_transfer, hiu_receive
 from adapter.runtime import Adapter
 from adapter.stores import claims, endings, link_sessions, outbox, retention
-from adapter.stores.db import hiu_artefact, transfer
+from adapter.stores.db import hiu_artefact, incoming, transfer
 
 log = structlog.get_logger(__name__)
 
 #: Threads per lane of one process. A slow push must not delay a discovery (so the lanes are apart),
 #: nor one slow answer of the gateway every other message (so a lane has several).
 THREADS: Mapping[str, int] = MappingProxyType(
-    {"inbox": 2, "outbox": 4, "transfers": 2, "endings": 2}
+    {"inbox": 2, "outbox": 4, "transfers": 2, "incoming": 2, "endings": 2}
 )
 POLL_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
@@ -64,6 +64,7 @@ STEPS: Mapping[str, Callable[[Adapter], bool]] = MappingProxyType(
         "inbox": receiving.step,
         "outbox": sending.step,
         "transfers": _lane(transfer, transfer.c.done_at.is_(None), hip_transfer.advance_transfer),
+        "incoming": _lane(incoming, incoming.c.done_at.is_(None), hiu_receive.advance_incoming),
         "endings": _lane(hiu_artefact, endings.OPEN, archive.advance_ending),
     }
 )

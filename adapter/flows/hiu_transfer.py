@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Protocol
 
 import structlog
 
@@ -34,6 +33,7 @@ from adapter.rules.states import IncomingState
 from adapter.runtime import Adapter
 from adapter.stores import incoming, outbox
 from adapter.stores.db import Tx
+from adapter.stores.hiu_artefacts import HiuArtefact
 from adapter.stores.incoming import Incoming
 
 log = structlog.get_logger(__name__)
@@ -55,31 +55,7 @@ _NO_ADDRESS = (
 _REFUSED = "The request for records failed ({}); its dead letter has the reason. Fetch them again."
 
 
-class ArtefactRow(Protocol):
-    """What is needed of an artefact's row."""
-
-    @property
-    def id(self) -> str:
-        """The artefact's id."""
-
-    @property
-    def hiu_id(self) -> str:
-        """The facility of ours that it was given to."""
-
-    @property
-    def hip_id(self) -> str | None:
-        """The facility whose records it opens."""
-
-    @property
-    def patient_id(self) -> str | None:
-        """The FHIR id of the own Patient, if known."""
-
-    @property
-    def dialect(self) -> str:
-        """The dialect it came in."""
-
-
-def request_records(adapter: Adapter, tx: Tx, row: ArtefactRow, artefact: ConsentArtefact) -> str:
+def request_records(adapter: Adapter, tx: Tx, row: HiuArtefact, artefact: ConsentArtefact) -> str:
     """Ask for everything the artefact permits; runs inside the Commit that stores the artefact.
 
     Returns the id of the new transfer in.
@@ -92,7 +68,7 @@ def request_records(adapter: Adapter, tx: Tx, row: ArtefactRow, artefact: Consen
 def _ask(
     adapter: Adapter,
     tx: Tx,
-    row: ArtefactRow,
+    row: HiuArtefact,
     hip_id: str,
     date_range: DateRange,
     references: Sequence[str],

@@ -3,11 +3,12 @@
     AdapterError
       RequestError        answered at the edge, nothing stored: MalformedRequest, ConflictingReplay,
                           Unauthenticated, Forbidden, NotFound, Conflict, TooMany,
-                          DependencyUnavailable
+                          TransferOver, DependencyUnavailable
       ProtocolError       a flow refuses; becomes `error` in the on-… reply
       UpstreamError       RetryLater | SessionExpired | LinkTokenRefused | AlreadyDone |
                           ClockRejected | Rejected
-      FhirError           FhirUnavailable (retry; FhirConflict: after reading again) |
+      FhirError           FhirUnavailable (retry; FhirConflict: after reading again;
+                          FhirUncertain: it may have been done) |
                           FhirRejected (our bug or bad data: dead letter)
       IllegalTransition   recorded and ignored
 
@@ -60,6 +61,10 @@ class Conflict(RequestError):
 
 class TooMany(RequestError):
     """Asked too often; the sentence says when the next attempt is allowed."""
+
+
+class TransferOver(RequestError):
+    """A page came for a transfer that takes none any more: its consent or its time has ended."""
 
 
 class DependencyUnavailable(RequestError):
@@ -210,6 +215,10 @@ class FhirUnavailable(FhirError):
     """Not reachable, timed out or 5xx: try again."""
 
 
+class FhirUncertain(FhirUnavailable):
+    """No answer came to a request that may have arrived: it may have been done, or still be."""
+
+
 class FhirConflict(FhirUnavailable):
     """409: somebody else wrote one of these records meanwhile. Read again, then try again."""
 
@@ -242,6 +251,7 @@ CODES: dict[str, Code] = {
     "NotFound": Code("ABDM-1001", 404, "No data found", _CATALOGUE),
     "Conflict": Code("ABDM-2406", 409, "Not in the present state", "M0 and M1, section 6.1"),
     "TooMany": Code("ABDM-1100", 429, "Too many attempts", "M0 and M1, section 6.1"),
+    "TransferOver": Code("ABDM-1061", 410, "Consent artefact expired", _CATALOGUE),
     "DependencyUnavailable": Code("ABDM-1019", 503, "Dependent Service Unavailable", _CATALOGUE),
     "UnknownFacility": Code("ABDM-1055", 202, "Invalid HIP Id or PHR Id", _CATALOGUE),
     "PatientNotFound": Code("ABDM-1010", 202, "Patient not found", "V3 contract 6.5"),

@@ -47,6 +47,7 @@ class Tag:
 LINKED = Tag("record:context:link", "link", "Link Record Lifecycle Event", "U")
 DISCLOSED = Tag("record:context:disclose", "disclose", "Disclose Record Lifecycle Event", "R")
 CONSENT_RECEIVED = Tag("consent:artefact:receive", "receive", "Receive Record Lifecycle Event", "C")
+STORED = Tag("record:received:store", "receive", "Receive Record Lifecycle Event", "C")
 CONSENT_ENDED = Tag("consent:artefact:end", "deprecate", "Deprecate Record Lifecycle Event", "U")
 RECORDS_ARCHIVED = Tag("consent:artefact:archive", "archive", "Archive Record Lifecycle Event", "D")
 COPY_ERASED = Tag("record:archive:erase", "destroy", "Destroy/Delete Record Lifecycle Event", "D")
@@ -55,6 +56,7 @@ TAGS = (
     LINKED,
     DISCLOSED,
     CONSENT_RECEIVED,
+    STORED,
     CONSENT_ENDED,
     RECORDS_ARCHIVED,
     COPY_ERASED,
@@ -108,6 +110,30 @@ def consent_received(
     """A granted consent artefact was stored."""
     entities = [_entity(ARTEFACT_ID, artefact_id, _OTHER)]
     return _event(adapter, CONSENT_RECEIVED, entities, hip_id=hip_id, requester=hiu_id)
+
+
+def received(
+    adapter: Adapter,
+    *,
+    hiu_id: str,
+    hip_id: str,
+    patient_id: str | None,
+    artefact_id: str,
+    transaction_id: str | None,
+    references: Iterable[str],
+    outcome: str | None = None,
+) -> Resource:
+    """Records of another hospital (`hip_id`) were stored here under a consent given to `hiu_id`.
+
+    `outcome`: why some of what was to come is not there; None: all is.
+    """
+    entities = [
+        *([_patient(patient_id)] if patient_id else []),
+        _entity(ARTEFACT_ID, artefact_id, _OTHER),
+        *([_entity(TRANSACTION, transaction_id, _OTHER)] if transaction_id else []),
+        *map(_care_context, references),
+    ]
+    return _event(adapter, STORED, entities, hip_id=hiu_id, requester=hip_id, failure=outcome)
 
 
 def consent_ended(

@@ -321,6 +321,7 @@ incoming = sa.Table(
     sa.Column("page_count", sa.Integer),
     sa.Column("last_page_at", Utc),
     sa.Column("notified_at", Utc),
+    sa.Column("audited_at", Utc),
     *_work_columns(),
 )
 
@@ -358,6 +359,7 @@ incoming_entry = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("reference", sa.String(255), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("document_id", sa.String(64)),
     sa.Column("sentence", sa.String(500)),
 )

@@ -141,6 +141,8 @@ def close_incoming(tx: Tx, artefact_id: str, now: datetime, error: str, sentence
         .where(incoming_page.c.id.in_(pages), incoming_page.c.state == IncomingPageState.RECEIVED)
         .values(state=IncomingPageState.FAILED, sentence=sentence[:500])
     )
+    # Short contents stand in the frame itself.
+    tx.execute(sa.update(incoming_page).where(incoming_page.c.id.in_(pages)).values(frame=None))
 
 
 def being_written(tx: Tx, artefact_id: str, now: datetime) -> bool:

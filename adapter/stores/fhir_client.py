@@ -17,7 +17,7 @@ import requests
 from fhirpy import SyncFHIRClient
 from urllib3.exceptions import HTTPError
 
-from adapter.protocol.errors import FhirConflict, FhirRejected, FhirUnavailable
+from adapter.protocol.errors import FhirConflict, FhirRejected, FhirUnavailable, FhirUncertain
 from adapter.upstream import http
 
 CONNECT_SECONDS = 3
@@ -158,6 +158,8 @@ class Client(SyncFHIRClient):
                 allow_redirects=False,
                 **self.requests_config,
             )
+        except requests.ReadTimeout:
+            raise FhirUncertain("The FHIR server did not answer in time.") from None
         except requests.Timeout:
             raise FhirUnavailable("The FHIR server did not answer in time.") from None
         except (requests.RequestException, HTTPError, OSError):

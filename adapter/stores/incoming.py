@@ -8,15 +8,17 @@ taken or done: the keys are gone then. Decides nothing itself; `work.py` claims 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 
 from adapter.rules import states
 from adapter.rules.states import HiuArtefactState, IncomingState
+from adapter.stores import claims
 from adapter.stores.db import (
     Tx,
     hiu_artefact,
@@ -56,6 +58,7 @@ class Incoming:
     page_count: int | None = None
     last_page_at: datetime | None = None
     notified_at: datetime | None = None
+    audited_at: datetime | None = None
     done_at: datetime | None = None
     error: str | None = None
     sentence: str | None = None
@@ -100,12 +103,6 @@ def contexts(tx: Tx, incoming_id: str) -> list[str]:
     mine = incoming_context.c.incoming_id == incoming_id
     found = sa.select(incoming_context.c.reference).where(mine)
     return list(tx.scalars(found.order_by(incoming_context.c.position)))
-
-
-def artefact_state(tx: Tx, artefact_id: str) -> HiuArtefactState | None:
-    """How the artefact stands by SQL, where its end is noted first."""
-    found = tx.scalar(sa.select(hiu_artefact.c.state).where(hiu_artefact.c.id == artefact_id))
-    return HiuArtefactState(found) if found else None
 
 
 def may_be_kept(tx: Tx, artefact_id: str) -> bool:
@@ -157,29 +154,27 @@ def name_transaction(tx: Tx, incoming_id: str, transaction_id: str) -> None:
 def close(tx: Tx, incoming_id: str, now: datetime) -> None:
     """Nothing more is taken or done: erase the keys, drop what is left of its pages."""
     change(tx, incoming_id, keys=None, done_at=now)
-    drop_pages(tx, [incoming_id])
+    _drop_pages(tx, incoming_id)
 
 
-def cancel_under(tx: Tx, artefact_id: str, now: datetime, error: str, sentence: str) -> list[str]:
-    """The artefact ended (`error`, `sentence`: why): cancel its open transfers; returns their ids.
+def is_open(tx: Tx, incoming_id: str) -> bool:
+    """Whether it is not over (the end of its consent may have ended it meanwhile)."""
+    done_at = sa.select(incoming.c.done_at).where(incoming.c.id == incoming_id)
+    return tx.execute(done_at).scalar_one() is None
 
-    Keys and stored pages are dropped here and now. The rows stay due: the "incoming" lane clears
-    away what a write to FHIR, under way at this moment or interrupted before, leaves behind.
-    """
-    mine = sa.select(incoming.c.id).where(
-        incoming.c.artefact_id == artefact_id, incoming.c.done_at.is_(None)
+
+def hold(tx: Tx, incoming_id: str, now: datetime) -> None:
+    """Keep the lease for its full length beyond the worker's return: what the worker began may
+    still be going on."""
+    tx.execute(
+        sa.update(incoming)
+        .where(incoming.c.id == incoming_id)
+        .values(lease_until=now + claims.LEASE, lease_id=str(uuid4()))
     )
-    ids = list(tx.scalars(mine.with_for_update()))
-    for incoming_id in ids:
-        move(tx, incoming_id, IncomingState.CANCELLED, error=error, sentence=sentence)
-        change(tx, incoming_id, keys=None, due_at=now)
-    drop_pages(tx, ids)
-    return ids
 
 
-def drop_pages(tx: Tx, incoming_ids: Iterable[str]) -> None:
-    """Delete the content of these transfers' pages; that they came stays on record."""
-    mine = incoming_page.c.incoming_id.in_(list(incoming_ids))
+def _drop_pages(tx: Tx, incoming_id: str) -> None:
+    mine = incoming_page.c.incoming_id == incoming_id
     pages = sa.select(incoming_page.c.id).where(mine)
     tx.execute(sa.delete(incoming_chunk).where(incoming_chunk.c.page_id.in_(pages)))
     tx.execute(sa.update(incoming_page).where(mine).values(frame=None))

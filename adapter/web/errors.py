@@ -20,7 +20,9 @@ log = structlog.get_logger(__name__)
 _SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
-    413: "The body is larger than MAX_CALLBACK_BYTES (for entities MAX_ENTITY_BYTES) allows.",
+    408: "The body took too long to arrive.",
+    413: "The body is larger than MAX_CALLBACK_BYTES (for entities MAX_ENTITY_BYTES, for pages "
+    "MAX_PAGE_BYTES) allows.",
     415: "Send the body as Content-Type: application/json.",
 }
 

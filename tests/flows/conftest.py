@@ -33,6 +33,7 @@ def site(database_url: str, hapi: Any) -> Iterator[Site]:
             fhir_base_url=hapi.base_url,
             fhir_token=hapi.token,
             allow_local_push=True,
+            public_url="https://hospital.example",
         )
         yield Site(adapter, clock, recorded, hfr_id, f"{hfr_id}_1")
         adapter.db.close()

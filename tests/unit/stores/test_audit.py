@@ -31,6 +31,15 @@ EVENTS: dict[str, Callable[[Adapter], dict[str, Any]]] = {
     "consent:artefact:receive": lambda adapter: audit.consent_received(
         adapter, hip_id=HIP_ID, hiu_id="HIU-1", artefact_id=ARTEFACT
     ),
+    "record:received:store": lambda adapter: audit.received(
+        adapter,
+        hiu_id=HIP_ID,
+        hip_id="IN-OTHER",
+        patient_id="p-1",
+        artefact_id=ARTEFACT,
+        transaction_id="t-1",
+        references=["visit-1"],
+    ),
     "consent:artefact:end": lambda adapter: audit.consent_ended(
         adapter, hip_id=HIP_ID, artefact_id=ARTEFACT, status="REVOKED"
     ),

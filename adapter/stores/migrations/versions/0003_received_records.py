@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("page_count", sa.Integer(), nullable=True),
         sa.Column("last_page_at", Utc(), nullable=True),
         sa.Column("notified_at", Utc(), nullable=True),
+        sa.Column("audited_at", Utc(), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("due_at", Utc(), nullable=False),
         sa.Column("deadline", Utc(), nullable=False),
@@ -205,6 +206,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("reference", sa.String(length=255), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("document_id", sa.String(length=64), nullable=True),
         sa.Column("sentence", sa.String(length=500), nullable=True),
         sa.ForeignKeyConstraint(
