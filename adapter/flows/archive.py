@@ -41,10 +41,11 @@ from adapter.protocol.errors import (
 from adapter.rules import ended_consent, states
 from adapter.rules.states import HiuArtefactState
 from adapter.runtime import Adapter
-from adapter.stores import archive, audit, endings, outbox
+from adapter.stores import archive, audit, endings, hiu_artefacts, outbox
 from adapter.stores.archive import Copy
 from adapter.stores.db import Tx
-from adapter.stores.endings import Document, Ending
+from adapter.stores.endings import Document
+from adapter.stores.hiu_artefacts import HiuArtefact
 from mappings.received import provenance_archived
 
 log = structlog.get_logger(__name__)
@@ -69,12 +70,21 @@ def note_end(adapter: Adapter, artefact_id: str, state: HiuArtefactState) -> boo
     """
     now = adapter.clock()
     with adapter.db.transaction() as tx:
-        row = endings.by_id(tx, artefact_id)
+        row = hiu_artefacts.by_id(tx, artefact_id)
         if row is None:
             raise ConsentNotFound("There is no artefact with this id among those given to us.")
         if not states.move(row.reason or row.state, state):
             return False
-        endings.end(tx, artefact_id, state, now)
+        hiu_artefacts.move(
+            tx,
+            artefact_id,
+            state,
+            reason=state,
+            ended_at=now,
+            due_at=now,
+            error=None,
+            sentence=None,
+        )
         _close_incoming(tx, artefact_id, state, now)
         event = audit.consent_ended(
             adapter, hip_id=row.hiu_id, artefact_id=artefact_id, status=state
@@ -119,30 +129,33 @@ def purge(adapter: Adapter, artefact_id: str, names: Iterable[str]) -> None:
     adapter.fhir.erase(name for name in names if not name.startswith(_PROVENANCE))
 
 
-def erase(adapter: Adapter, copy: Copy, user: str | None) -> bool:
-    """Erase a sealed copy; `user`: who ordered it, None: policy. Whether there was one."""
+def erase(adapter: Adapter, copy: Copy, user: str) -> bool:
+    """Erase a sealed copy before its time, because `user` orders it; whether there was one."""
     with adapter.db.transaction() as tx:
-        return _erase(adapter, tx, copy, user)
+        erased = _erase(adapter, tx, copy, user)
+        hiu_artefacts.note(tx, copy.artefact_id, due_at=adapter.clock())
+    adapter.wake()
+    return erased
 
 
-def _read(adapter: Adapter, artefact_id: str) -> Ending | None:
+def _read(adapter: Adapter, artefact_id: str) -> HiuArtefact | None:
     with adapter.db.reading() as tx:
-        return endings.by_id(tx, artefact_id)
+        return hiu_artefacts.by_id(tx, artefact_id)
 
 
-def _expire(adapter: Adapter, row: Ending) -> None:
+def _expire(adapter: Adapter, row: HiuArtefact) -> None:
     if row.erase_at is None:
         raise RuntimeError(f"hiu_artefact {row.id} is granted without an end")
     if adapter.clock() < row.erase_at:
         with adapter.db.transaction() as tx:
-            endings.postpone(tx, row.id, row.erase_at, None, None)
+            hiu_artefacts.note(tx, row.id, due_at=row.erase_at)
         return
     # Another end may be noted at this very moment; it stands then.
     with suppress(IllegalTransition):
         note_end(adapter, row.id, HiuArtefactState.EXPIRED)
 
 
-def _archive(adapter: Adapter, row: Ending) -> None:
+def _archive(adapter: Adapter, row: HiuArtefact) -> None:
     reason, ended_at = row.reason, row.ended_at
     if reason is None or ended_at is None:
         raise RuntimeError(f"hiu_artefact {row.id} has ended without reason and time")
@@ -161,11 +174,21 @@ def _archive(adapter: Adapter, row: Ending) -> None:
     now = adapter.clock()
     with adapter.db.transaction() as tx:
         if endings.being_written(tx, row.id, now):
-            endings.postpone(tx, row.id, now + WAIT, None, "A transfer is being stopped.")
+            hiu_artefacts.note(
+                tx, row.id, due_at=now + WAIT, sentence="A transfer is still being stopped."
+            )
             return
         _close_incoming(tx, row.id, reason, now)
         endings.forget_resources(tx, row.id)
-        if endings.archived(tx, row.id, now, keep_until):
+        if hiu_artefacts.move(
+            tx,
+            row.id,
+            HiuArtefactState.ARCHIVED,
+            archived_at=now,
+            due_at=now,
+            error=None,
+            sentence=None,
+        ):
             event = audit.records_archived(
                 adapter,
                 hiu_id=row.hiu_id,
@@ -178,12 +201,12 @@ def _archive(adapter: Adapter, row: Ending) -> None:
     log.info("records of an ended consent archived", artefact_id=row.id, resources=len(names))
 
 
-def _keep_until(adapter: Adapter, row: Ending, ended_at: datetime) -> datetime:
+def _keep_until(adapter: Adapter, row: HiuArtefact, ended_at: datetime) -> datetime:
     retained = ended_at + timedelta(days=adapter.config.archive_retention_days)
     return min(row.erase_at, retained) if row.erase_at else retained
 
 
-def _seal(adapter: Adapter, row: Ending, document: Document, keep_until: datetime) -> None:
+def _seal(adapter: Adapter, row: HiuArtefact, document: Document, keep_until: datetime) -> None:
     """Keep a document's bytes sealed; nothing where its write to FHIR never happened."""
     with adapter.db.reading() as tx:
         if archive.is_whole(tx, document.id):
@@ -214,14 +237,18 @@ def _seal(adapter: Adapter, row: Ending, document: Document, keep_until: datetim
     archive.keep(adapter, copy, content)
 
 
-def _erase_due(adapter: Adapter, row: Ending) -> None:
+def _erase_due(adapter: Adapter, row: HiuArtefact) -> None:
     now = adapter.clock()
-    if now < row.due_at:
-        return
     with adapter.db.transaction() as tx:
-        for copy in archive.under(tx, row.id):
-            _erase(adapter, tx, copy, None)
-        endings.erased(tx, row.id, now)
+        copies = archive.under(tx, row.id)
+        for copy in copies:
+            if copy.erase_at <= now:
+                _erase(adapter, tx, copy, None)
+        kept = [copy.erase_at for copy in copies if copy.erase_at > now]
+        if kept:
+            hiu_artefacts.note(tx, row.id, due_at=min(kept))
+        else:
+            hiu_artefacts.move(tx, row.id, HiuArtefactState.ERASED, done_at=now)
 
 
 def _erase(adapter: Adapter, tx: Tx, copy: Copy, user: str | None) -> bool:
@@ -247,5 +274,10 @@ def _close_incoming(tx: Tx, artefact_id: str, reason: HiuArtefactState, now: dat
 
 def _postpone(adapter: Adapter, artefact_id: str, wait: timedelta, error: Exception) -> None:
     with adapter.db.transaction() as tx:
-        due_at = adapter.clock() + wait
-        endings.postpone(tx, artefact_id, due_at, type(error).__name__, str(error))
+        hiu_artefacts.note(
+            tx,
+            artefact_id,
+            due_at=adapter.clock() + wait,
+            error=type(error).__name__,
+            sentence=str(error),
+        )

@@ -1,8 +1,8 @@
-"""SQL of how artefacts given to us end: the end itself, transfers in, and what was written to FHIR.
+"""SQL of what goes when an artefact given to us ends: transfers in, and what was written to FHIR.
 
-An end is one UPDATE that no later message undoes; keys and stored pages go with it. Which FHIR
-resources were or may have been written is known from `received_resource`, whose rows are committed
-before the write. Decides nothing; `flows.archive` does, `work.py` claims due rows.
+Which FHIR resources were or may have been written is known from `received_resource`, whose rows are
+committed before the write. The artefact's own row is `hiu_artefacts`'. Decides nothing;
+`flows.archive` does, `work.py` claims the artefacts that are due (`OPEN`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from adapter.rules import states
 from adapter.rules.states import HiuArtefactState, IncomingPageState, IncomingState
+from adapter.stores import outbox
 from adapter.stores.db import (
     Tx,
     hiu_artefact,
@@ -39,22 +40,6 @@ OPEN = sa.and_(
 
 
 @dataclass(frozen=True)
-class Ending:
-    """An artefact as far as its end is concerned. `reason`: REVOKED or EXPIRED once it ended."""
-
-    id: str
-    hiu_id: str
-    hip_id: str | None
-    patient_id: str | None
-    state: HiuArtefactState
-    erase_at: datetime | None
-    reason: HiuArtefactState | None
-    ended_at: datetime | None
-    archived_at: datetime | None
-    due_at: datetime
-
-
-@dataclass(frozen=True)
 class Document:
     """A received document as noted in SQL; its content is `Binary/<id>`."""
 
@@ -66,58 +51,17 @@ class Document:
     sha256: str
 
 
-def by_id(tx: Tx, artefact_id: str) -> Ending | None:
-    """The artefact of this id, as ABDM wrote it."""
-    row = tx.execute(sa.select(hiu_artefact).where(hiu_artefact.c.id == artefact_id)).one_or_none()
-    if row is None:
-        return None
-    values = {name: getattr(row, name) for name in Ending.__dataclass_fields__}
-    values["state"] = HiuArtefactState(row.state)
-    values["reason"] = HiuArtefactState(row.reason) if row.reason else None
-    return Ending(**values)
-
-
-def end(tx: Tx, artefact_id: str, reason: HiuArtefactState, now: datetime) -> bool:
-    """The artefact is REVOKED or EXPIRED from now on; whether it moved."""
-    return _move(tx, artefact_id, reason, reason=reason, ended_at=now, due_at=now)
-
-
-def archived(tx: Tx, artefact_id: str, now: datetime, keep_until: datetime) -> bool:
-    """Its records are gone from the FHIR server; sealed copies live until `keep_until`."""
-    return _move(tx, artefact_id, HiuArtefactState.ARCHIVED, archived_at=now, due_at=keep_until)
-
-
-def erased(tx: Tx, artefact_id: str, now: datetime) -> bool:
-    """Its sealed copies are gone too; nothing is left to do."""
-    return _move(tx, artefact_id, HiuArtefactState.ERASED, done_at=now)
-
-
-def postpone(
-    tx: Tx, artefact_id: str, due_at: datetime, error: str | None, sentence: str | None
-) -> None:
-    """Go on at `due_at`; says why for the operator."""
-    tx.execute(
-        sa.update(hiu_artefact)
-        .where(hiu_artefact.c.id == artefact_id, hiu_artefact.c.done_at.is_(None))
-        .values(due_at=due_at, error=error, sentence=sentence and sentence[:500])
-    )
-
-
-def _move(tx: Tx, artefact_id: str, state: HiuArtefactState, **values: object) -> bool:
-    changed = tx.execute(
-        sa.update(hiu_artefact)
-        .where(hiu_artefact.c.id == artefact_id, hiu_artefact.c.state.in_(states.sources(state)))
-        .values(state=state, error=None, sentence=None, **values)
-    )
-    return changed.rowcount == 1
-
-
 # --- transfers in ----------------------------------------------------------------------------
 
 
 def close_incoming(tx: Tx, artefact_id: str, now: datetime, error: str, sentence: str) -> None:
-    """Cancel the artefact's open transfers in; drop the keys and stored pages of all of them."""
+    """Cancel the artefact's open transfers in; drop the keys and stored pages of all of them.
+
+    What they still wanted to say to the gateway is not said any more.
+    """
     mine = incoming.c.artefact_id == artefact_id
+    for incoming_id in tx.scalars(sa.select(incoming.c.id).where(mine)).all():
+        outbox.withdraw(tx, incoming_id, now, error, sentence)
     tx.execute(
         sa.update(incoming)
         .where(

@@ -293,6 +293,20 @@ def _settle(tx: Tx, row: OutboxRow, **values: Any) -> None:
     claims.write(tx, outbox, row.id, row.lease_id, **values)
 
 
+def withdraw(tx: Tx, subject: str, now: datetime, error: str, sentence: str) -> None:
+    """What waits to be said about `subject` is not said any more, unless it is just leaving."""
+    tx.execute(
+        sa.update(outbox)
+        .where(
+            outbox.c.subject == subject,
+            outbox.c.kind == Kind.MESSAGE,
+            outbox.c.state == State.WAITING,
+            sa.or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now),
+        )
+        .values(state=State.DONE, done_at=now, body=None, error=error, sentence=sentence[:500])
+    )
+
+
 # --- answers ---------------------------------------------------------------------------------
 
 

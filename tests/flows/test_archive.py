@@ -15,7 +15,7 @@ from adapter.flows import archive
 from adapter.protocol.errors import IllegalTransition
 from adapter.rules import consent_resource
 from adapter.rules.states import HiuArtefactState
-from adapter.stores import db
+from adapter.stores import db, hiu_artefacts
 from adapter.stores import endings as endings_store
 from tests.flows.harness import Site
 from tests.flows.received import Given, bundle, give, prepare, receive, write
@@ -295,7 +295,7 @@ def test_an_outage_at_any_step_is_waited_out(
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("call", [*CALLS, "forget_resources", "archived", "keep_chunk"])
+@pytest.mark.parametrize("call", [*CALLS, "forget_resources", "move", "keep_chunk"])
 def test_a_worker_killed_at_any_step_loses_nothing(
     site: Site, fhir: Client, monkeypatch: pytest.MonkeyPatch, call: str, after: bool
 ) -> None:
@@ -304,13 +304,13 @@ def test_a_worker_killed_at_any_step_loses_nothing(
     if call == "keep_chunk":
         place, call = site.adapter.db, "insert_new"
     elif call not in CALLS:
-        place = endings_store
+        place = hiu_artefacts if call == "move" else endings_store
     with monkeypatch.context() as kill:
         real = getattr(place, call)
 
-        def killed(*arguments: object) -> None:
+        def killed(*arguments: object, **named: object) -> None:
             if after:
-                real(*arguments)
+                real(*arguments, **named)
             raise Killed
 
         revoke(given)

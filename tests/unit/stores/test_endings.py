@@ -9,9 +9,10 @@ import sqlalchemy as sa
 
 from adapter.flows import archive
 from adapter.protocol.errors import ConsentNotFound, IllegalTransition
+from adapter.protocol.messages import DataFlowNotifyByHiu, Envelope
 from adapter.rules.states import HiuArtefactState, IncomingPageState, IncomingState
 from adapter.runtime import Adapter
-from adapter.stores import db, endings
+from adapter.stores import db, hiu_artefacts, outbox
 from tests import rig
 
 REVOKED, EXPIRED = HiuArtefactState.REVOKED, HiuArtefactState.EXPIRED
@@ -73,9 +74,9 @@ def granted(adapter: Adapter) -> str:
     return artefact_id
 
 
-def row(adapter: Adapter, artefact_id: str) -> endings.Ending:
+def row(adapter: Adapter, artefact_id: str) -> hiu_artefacts.HiuArtefact:
     with adapter.db.reading() as tx:
-        found = endings.by_id(tx, artefact_id)
+        found = hiu_artefacts.by_id(tx, artefact_id)
     assert found is not None
     return found
 
@@ -92,18 +93,32 @@ def test_an_end_cancels_the_transfer_and_drops_its_keys_and_pages(
     artefact_id = granted(adapter)
     assert archive.note_end(adapter, artefact_id, reason)
     found = row(adapter, artefact_id)
-    assert (found.state, found.reason, found.ended_at, found.due_at) == (
-        reason,
-        reason,
-        adapter.clock(),
-        adapter.clock(),
-    )
+    assert (found.state, found.reason, found.ended_at) == (reason, reason, adapter.clock())
+    assert only(adapter, db.hiu_artefact).due_at == adapter.clock()
     transfer = only(adapter, db.incoming)
     assert (transfer.state, transfer._mapping["keys"]) == (IncomingState.CANCELLED, None)
     assert "nothing more is received" in transfer.sentence
     assert only(adapter, db.incoming_page).state == IncomingPageState.FAILED
     with adapter.db.reading() as tx:
         assert tx.execute(sa.select(db.incoming_chunk)).all() == []
+
+
+def test_a_request_for_records_that_still_waits_is_never_sent(adapter: Adapter) -> None:
+    artefact_id = granted(adapter)
+    message = DataFlowNotifyByHiu(artefact_id, str(uuid.uuid4()), adapter.clock(), "HIP-2", ())
+    with adapter.db.transaction() as tx:
+        row_id = outbox.queue(
+            tx,
+            adapter,
+            Envelope("v3", hiu_id="HIU-1"),
+            message,
+            deadline=timedelta(days=1),
+            subject=tx.scalar(sa.select(db.incoming.c.id)),
+        )
+    archive.note_end(adapter, artefact_id, REVOKED)
+    with adapter.db.reading() as tx:
+        row = tx.execute(sa.select(db.outbox).where(db.outbox.c.id == row_id)).one()
+    assert (row.state, row.error, row.body) == ("DONE", "ConsentRevoked", None)
 
 
 def test_the_same_end_again_changes_nothing(adapter: Adapter) -> None:
