@@ -12,7 +12,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from adapter.runtime import Adapter
-from adapter.web import callbacks, entities, errors, facilities, health, hims, push
+from adapter.web import archive, callbacks, entities, errors, facilities, health, hims, push
 from adapter.web.auth import GatewayAuth
 
 log = structlog.get_logger("adapter.requests")
@@ -33,6 +33,7 @@ def create_app(adapter: Adapter) -> Flask:
         app.register_blueprint(hims.blueprint(adapter))
         app.register_blueprint(entities.blueprint(adapter))
         app.register_blueprint(facilities.blueprint(adapter))
+        app.register_blueprint(archive.blueprint(adapter))
     errors.register(app)
     app.before_request(_start)
     app.after_request(_log)

@@ -9,12 +9,13 @@ calls it, gives content out.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from adapter.protocol import timestamps
 from adapter.stores.db import Tx, archive, archive_chunk
 
 if TYPE_CHECKING:
@@ -119,9 +120,20 @@ def by_id(tx: Tx, copy_id: str) -> Copy | None:
     return next(iter(_copies(tx, archive.c.id == copy_id)), None)
 
 
-def newest(tx: Tx, hiu_ids: Collection[str], *, limit: int) -> list[Copy]:
-    """What these facilities archived, the latest first."""
-    return _copies(tx, archive.c.hiu_id.in_(sorted(hiu_ids)), limit=limit)
+def newest(tx: Tx, hiu_ids: Collection[str] | None, *, limit: int) -> list[Copy]:
+    """What these facilities (None: all) archived, the latest first."""
+    where = [] if hiu_ids is None else [archive.c.hiu_id.in_(sorted(hiu_ids))]
+    return _copies(tx, *where, limit=limit)
+
+
+def plain(copy: Copy) -> dict[str, Any]:
+    """A copy as people and systems see it: everything that is known of it, nothing of what is in
+    it; absent stays absent."""
+    return {
+        name: timestamps.format(value) if isinstance(value, datetime) else value
+        for name, value in asdict(copy).items()
+        if value is not None
+    }
 
 
 def _copies(tx: Tx, *where: sa.ColumnElement[bool], limit: int | None = None) -> list[Copy]:

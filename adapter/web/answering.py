@@ -7,9 +7,10 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from adapter.flows import lookup
 from adapter.protocol.errors import DependencyUnavailable, FhirUnavailable, MalformedRequest
 from adapter.runtime import Adapter
-from adapter.web.auth import require_hims_key
+from adapter.web.auth import Caller, require_hims_key
 
 
 def hims_route(
@@ -34,6 +35,13 @@ def hims_route(
 
     name = endpoint or view.__name__.lstrip("_")
     api.add_url_rule(path, name, answer, methods=[method])
+
+
+def hip_ids_of(adapter: Adapter, caller: Caller) -> frozenset[str]:
+    """The service ids of the facilities that the caller may act for, as HIP and as HIU."""
+    return frozenset(
+        hip_id for hfr_id, hip_id in lookup.served_pairs(adapter) if caller.may_act_for(hfr_id)
+    )
 
 
 def body_of(expected: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from adapter.protocol.errors import (
 )
 from adapter.runtime import Adapter
 from adapter.stores import overview
+from adapter.web.answering import hip_ids_of
 from adapter.web.auth import Caller, require_hims_key
 from mappings.records import DocumentImpossible
 
@@ -35,7 +36,7 @@ def blueprint(adapter: Adapter) -> Blueprint:
         def answer(**arguments: str) -> Response:
             caller = require_hims_key(adapter)
             try:
-                return view(adapter, caller, _hip_ids(adapter, caller), **arguments)
+                return view(adapter, caller, hip_ids_of(adapter, caller), **arguments)
             except FhirUnavailable as error:
                 raise DependencyUnavailable(
                     "The FHIR server cannot be reached now; try again in a moment."
@@ -54,13 +55,6 @@ def blueprint(adapter: Adapter) -> Blueprint:
     route("/transfers/<transfer_id>", "GET", _transfer)
     route("/documents/<reference>", "GET", _document)
     return api
-
-
-def _hip_ids(adapter: Adapter, caller: Caller) -> frozenset[str]:
-    """The HIP service ids that the caller may act for."""
-    return frozenset(
-        hip_id for hfr_id, hip_id in lookup.served_pairs(adapter) if caller.may_act_for(hfr_id)
-    )
 
 
 def _care_contexts(
