@@ -26,7 +26,7 @@ from mappings.systems import DATA_ABSENT_REASON, LOINC, SNOMED
 
 # DocumentReference.type (or category) of files that belong to a HI type, and words that say so in
 # a hospital's own type or title. SNOMED CT record artifacts; LOINC document ontology.
-_FILE_CODES: dict[str, frozenset[tuple[str, str]]] = {
+FILE_CODES: dict[str, frozenset[tuple[str, str]]] = {
     "Prescription": frozenset(
         {
             (SNOMED, "440545006"),  # Prescription record
@@ -74,7 +74,7 @@ def is_file_of(record: Resource, hi_type: str) -> bool:
     if record.get("status") == "superseded":
         return False
     concepts = [record.get("type"), *as_list(record.get("category"))]
-    if has_code(concepts, _FILE_CODES[hi_type]):
+    if has_code(concepts, FILE_CODES[hi_type]):
         return True
     words = " ".join([*map(concept_text, concepts), label(record)]).lower()
     return any(word in words for word in _FILE_WORDS[hi_type])

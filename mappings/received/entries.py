@@ -6,12 +6,14 @@ inside it, of a single resource or of a list of these. Pure; changes nothing of 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
 
 from mappings.ids import is_fhir_id
+from mappings.received.elements import RESOURCE_TYPES
 from mappings.received.flags import Flags
 from mappings.resources import Resource
 
@@ -106,8 +108,9 @@ def _of_bundle(
             entry, resource = {}, entry
         if is_bundle(resource):
             flags.add("nested-bundle", f"{name} is a Bundle; its resources stand on their own.")
-            inner = "\x1f".join((scope, _text(entry.get("fullUrl")), document_key(resource)))
-            yield from _of_bundle(resource, inner or name, name, flags, budget)
+            own = (_text(entry.get("fullUrl")), document_key(resource))
+            inner = json.dumps([scope, *(own if any(own) else (name,))])
+            yield from _of_bundle(resource, inner, name, flags, budget)
         elif is_resource(resource):
             yield _part(resource, name, scope, _text(entry.get("fullUrl")), flags, in_bundle=True)
         else:
@@ -144,9 +147,15 @@ def safe_type(resource: Resource) -> str:
 
 
 def document_key(value: Any) -> str:
-    """What identifies a document at its sender: Bundle.identifier, else its id; "" for neither."""
+    """What identifies a document at its sender: Bundle.identifier, else its id; "" for neither.
+
+    Of a resource that is no Bundle its type and id.
+    """
     if not isinstance(value, dict):
         return ""
+    if not is_bundle(value):
+        own_id = _text(value.get("id"))
+        return f"{value.get('resourceType')}/{own_id}" if own_id else ""
     identifier = value.get("identifier")
     if isinstance(identifier, list) and identifier:
         identifier = identifier[0]
@@ -157,51 +166,3 @@ def document_key(value: Any) -> str:
 
 def _text(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
-
-
-def _types(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-# http://hl7.org/fhir/R4/resourcelist.html
-RESOURCE_TYPES: Final = _types(
-    """
-    Account ActivityDefinition AdverseEvent AllergyIntolerance Appointment AppointmentResponse
-    AuditEvent Basic Binary BiologicallyDerivedProduct BodyStructure Bundle CapabilityStatement
-    CarePlan CareTeam CatalogEntry ChargeItem ChargeItemDefinition Claim ClaimResponse
-    ClinicalImpression CodeSystem Communication CommunicationRequest CompartmentDefinition
-    Composition ConceptMap Condition Consent Contract Coverage CoverageEligibilityRequest
-    CoverageEligibilityResponse DetectedIssue Device DeviceDefinition DeviceMetric DeviceRequest
-    DeviceUseStatement DiagnosticReport DocumentManifest DocumentReference
-    EffectEvidenceSynthesis Encounter Endpoint EnrollmentRequest EnrollmentResponse EpisodeOfCare
-    EventDefinition Evidence EvidenceVariable ExampleScenario ExplanationOfBenefit
-    FamilyMemberHistory Flag Goal GraphDefinition Group GuidanceResponse HealthcareService
-    ImagingStudy Immunization ImmunizationEvaluation ImmunizationRecommendation
-    ImplementationGuide InsurancePlan Invoice Library Linkage List Location Measure MeasureReport
-    Media Medication MedicationAdministration MedicationDispense MedicationKnowledge
-    MedicationRequest MedicationStatement MedicinalProduct MedicinalProductAuthorization
-    MedicinalProductContraindication MedicinalProductIndication MedicinalProductIngredient
-    MedicinalProductInteraction MedicinalProductManufactured MedicinalProductPackaged
-    MedicinalProductPharmaceutical MedicinalProductUndesirableEffect MessageDefinition
-    MessageHeader MolecularSequence NamingSystem NutritionOrder Observation ObservationDefinition
-    OperationDefinition OperationOutcome Organization OrganizationAffiliation Parameters Patient
-    PaymentNotice PaymentReconciliation Person PlanDefinition Practitioner PractitionerRole
-    Procedure Provenance Questionnaire QuestionnaireResponse RelatedPerson RequestGroup
-    ResearchDefinition ResearchElementDefinition ResearchStudy ResearchSubject RiskAssessment
-    RiskEvidenceSynthesis Schedule SearchParameter ServiceRequest Slot Specimen
-    SpecimenDefinition StructureDefinition StructureMap Subscription Substance
-    SubstanceNucleicAcid SubstancePolymer SubstanceProtein SubstanceReferenceInformation
-    SubstanceSourceMaterial SubstanceSpecification SupplyDelivery SupplyRequest Task
-    TerminologyCapabilities TestReport TestScript ValueSet VerificationResult VisionPrescription
-    """
-)
-# What a FHIR server acts on: it would send records elsewhere (Subscription), change how records are
-# searched (SearchParameter) or replace the guide that documents are checked against.
-STEERING_TYPES: Final = _types(
-    """
-    CapabilityStatement CodeSystem CompartmentDefinition ConceptMap ExampleScenario GraphDefinition
-    ImplementationGuide MessageDefinition NamingSystem OperationDefinition OperationOutcome
-    Parameters SearchParameter StructureDefinition StructureMap Subscription
-    TerminologyCapabilities TestReport TestScript ValueSet
-    """
-)

@@ -23,14 +23,17 @@ _RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[^/?#]+\Z")
 
 def derived_id(prefix: str, *names: str) -> str:
     """`<prefix>-<40 hexadecimal digits>` of SHA-256: the same for the same names."""
-    name = "\x1f".join(names).encode("utf-8", "surrogatepass")
+    name = json.dumps(names).encode()
     return f"{prefix}-{hashlib.sha256(name).hexdigest()[:40]}"
 
 
-def document_names(origin: Origin, key: str) -> tuple[str, ...]:
-    """What the ids of a document and of its resources derive from. `key`: Bundle.identifier, else
-    Bundle.id, else the digest of the bytes."""
-    return (origin.artefact_id, origin.hip_id, origin.care_context, key)
+def document_names(origin: Origin, key: str, apart: str) -> tuple[str, ...]:
+    """What the ids of a document and of its resources derive from.
+
+    `key`: Bundle.identifier, else Bundle.id, else the digest of the bytes. `apart`: "", or what
+    tells the document from another one that its sender gave the same key.
+    """
+    return (origin.artefact_id, origin.hip_id, origin.care_context, key, apart)
 
 
 @dataclass(frozen=True)

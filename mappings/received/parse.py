@@ -24,7 +24,8 @@ _TOO_DEEP = f"It is nested deeper than {MOST_DEPTH} levels; only the bytes as re
 _NOT_JSON = "It can't be read as JSON; only the bytes as received are kept."
 # Texts can hold these only where the JSON has an escape. FHIR R4 `string` and XML forbid them, and
 # a database may refuse them (PostgreSQL: NUL); half a surrogate pair is no text at all.
-_ESCAPED = re.compile(rb"\\[ubf]")
+# Zero bytes between them: UTF-16.
+_ESCAPED = re.compile(rb"\\\x00*[ubf]")
 FORBIDDEN_CHARACTERS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 
 

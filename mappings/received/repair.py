@@ -1,200 +1,269 @@
 """One resource of another hospital as our FHIR server takes it: nothing of it changed needlessly.
 
-References are rewritten to the ids here; what FHIR forbids and a server would refuse the whole
-resource for is left out or kept as text. Each repair is flagged. The result shares texts with the
-original (a scan of 30 MB isn't copied); the original is left as it is.
+Read along FHIR R4's own elements. References get their names here. What a server would refuse the
+whole resource for, or pass over in silence, is left out or kept as text; each repair is flagged.
+The result shares its texts with the original (a scan of 30 MB isn't copied), which stays as it is.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+import json
+from collections import defaultdict
 from typing import Any, Final
 
-from mappings.received.flags import Flags
-from mappings.received.ids import Named, Names
+from mappings.received.elements import RESOURCE_TYPES, Element, elements_of
+from mappings.received.narrative import as_xhtml, is_xhtml, plain_text, says_something
 from mappings.received.parse import FORBIDDEN_CHARACTERS
-from mappings.resources import Resource, as_list
-from mappings.systems import (
-    SECURITY_ARTEFACT,
-    STATED_SOURCE,
-    TAG,
-    TAG_HI_TYPE,
-    UNRESOLVED_REFERENCE,
-)
+from mappings.received.primitives import INVALID, checked
+from mappings.received.reader import Reader
+from mappings.received.references import linked, rewritten, told
+from mappings.resources import Resource
+from mappings.systems import INVALID_VALUE
 
-# Set by the server that stores a resource; the sender's own have no meaning here.
-_OF_THE_SERVER: Final = ("versionId", "lastUpdated")
-_OUR_LABELS: Final = frozenset({TAG, TAG_HI_TYPE, SECURITY_ARTEFACT})
-# Marks a resource that isn't whole; a server refuses to store one, or takes it for an outline.
-_SUBSETTED: Final = "SUBSETTED"
-_LOCAL_BINARY = re.compile(r"/?Binary/[^/]+(/_history/[^/]+)?\Z")
-_MOST_DIGITS: Final = 1 << 63
+Json = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class Reader:
-    """What reading one resource needs: its part, the names of all, and where findings go.
-
-    `forbidden`: texts may hold characters that FHIR forbids.
-    """
-
-    named: Named
-    names: Names
-    flags: Flags
-    forbidden: bool
-
-    def add(self, code: str, path: str, words: str) -> None:
-        """Note a finding at an element of this resource."""
-        self.flags.add(code, f"{self.named.part.place}: {path} {words}")
+# Where a type that a bare text stands for has room for it.
+_TEXT_OF: Final = {
+    "Address": "text",
+    "Annotation": "text",
+    "CodeableConcept": "text",
+    "HumanName": "text",
+}
+# Set by the server that stores a resource; the sender's own mean nothing here.
+_OF_THE_SERVER: Final = ("versionId", "_versionId", "lastUpdated", "_lastUpdated")
+_EMPTY: Final = "is empty, which FHIR forbids; it was left out."
+# Longer texts than this are kept with the bytes as received only, not as an extension.
+_MOST_TEXT: Final = 10_000
 
 
 def repaired(reader: Reader) -> Resource:
-    """The resource under its id here, with its references rewritten and its labels checked."""
-    kind = reader.named.part.kind
-    original = reader.named.part.resource
-    resource: Resource = {"resourceType": kind, "id": reader.named.new_id}
-    meta = _meta(original.get("meta"), reader)
-    if meta:
-        resource["meta"] = meta
-    rest = {k: v for k, v in original.items() if k not in ("resourceType", "id", "meta")}
-    found = _object(rest, kind, reader)
-    resource.update(found)
-    _check_narrative(resource, kind, reader)
-    return resource
+    """The resource under its id here, with its references rewritten; not labelled yet."""
+    part = reader.named.part
+    content = {k: v for k, v in part.resource.items() if k not in ("resourceType", "id")}
+    if isinstance(content.get("meta"), dict):
+        meta = {k: v for k, v in content.pop("meta").items() if k not in _OF_THE_SERVER}
+        content |= {"meta": meta} if meta else {}
+    found = _object(content, part.kind, part.kind, reader)
+    return {"resourceType": part.kind, "id": reader.named.new_id, **found}
 
 
-def _meta(meta: Any, reader: Reader) -> dict[str, Any]:
-    if not isinstance(meta, dict):
-        if meta:
-            reader.add("invalid-value", "meta", "isn't an object; it was left out.")
+def _object(value: Json, type_name: str, path: str, reader: Reader) -> Json:
+    """An object as its type has it: known elements only, each as it may stand there."""
+    elements = elements_of(type_name)
+    found: Json = {}
+    choices: defaultdict[str, list[str]] = defaultdict(list)
+    for name in dict.fromkeys(n.removeprefix("_") for n in value):
+        element = elements.get(name)
+        if element is None:
+            # Unnamed: what is no FHIR element could be called anything, a patient's name too.
+            words = "has a property unknown to FHIR R4; only the bytes as received have it."
+            reader.add("unknown-property", path, words)
+            continue
+        place = f"{path}.{name}"
+        if element.primitive:
+            kept = _primitive(value, name, element, place, reader)
+        else:
+            kept = _complex(value.get(name), name, element, place, reader)
+        found.update(kept)
+        if kept and element.choice:
+            choices[element.choice].append(name)
+        if kept and name == "modifierExtension":
+            words = "may change what this record means and isn't understood; it is kept."
+            reader.add("unknown-modifier-extension", place, words)
+    for names in choices.values():
+        for name in names[1:]:
+            _set_aside(found, name, type_name, path, reader)
+    return found
+
+
+def _set_aside(found: Json, name: str, type_name: str, path: str, reader: Reader) -> None:
+    """FHIR allows one of a choice: a further one becomes an extension."""
+    reader.add("invalid-value", f"{path}.{name}", "is one value too many; kept as extension.")
+    kept = found.pop(name, None)
+    found.pop(f"_{name}", None)
+    element = elements_of(type_name)[name]
+    if kept is not None and type_name != "Extension":
+        suffix = name.removeprefix(element.choice)
+        found.update(told(found, {"url": INVALID_VALUE, f"value{suffix}": kept}))
+
+
+def _is_empty(value: Any) -> bool:
+    return (
+        value is None
+        or value == []
+        or value == {}
+        or (isinstance(value, str) and not value.strip())
+    )
+
+
+# --- objects ----------------------------------------------------------------------------------
+
+
+def _complex(value: Any, name: str, element: Element, path: str, reader: Reader) -> Json:
+    values = _several(value, element, path, reader)
+    kept = [k for k in (_typed(each, element, path, reader) for each in values) if k]
+    if not kept:
         return {}
-    found = _object({k: v for k, v in meta.items() if k not in _OF_THE_SERVER}, "meta", reader)
-    source = found.pop("source", None)
-    if isinstance(source, str):
-        reader.add("foreign-source", "meta.source", "names another source; it is kept beside ours.")
-        stated = {"url": STATED_SOURCE, "valueUri": source}
-        found["extension"] = [*as_list(found.get("extension")), stated]
-    for name in ("tag", "security"):
-        labels = [c for c in as_list(found.get(name)) if isinstance(c, dict)]
-        # HAPI fails on a label without a code.
-        kept = [c for c in labels if c.get("code") and not _is_ours(c)]
-        if len(kept) < len(labels):
-            words = "has a label that isn't the sender's to give; it was taken off."
-            reader.add("foreign-label", f"meta.{name}", words)
-        found.pop(name, None)
-        if kept:
-            found[name] = kept
-    return found
+    return {name: kept if element.many else kept[0]}
 
 
-def _is_ours(label: dict[str, Any]) -> bool:
-    return label.get("system") in _OUR_LABELS or label.get("code") == _SUBSETTED
+def _several(value: Any, element: Element, path: str, reader: Reader) -> list[Any]:
+    """The values of an element, as many as it may have."""
+    values = value if isinstance(value, list) and value else [value]
+    if element.many and value is not None and not isinstance(value, list):
+        reader.add("invalid-value", path, "should be a list; it was read as a list of one.")
+    if not element.many and isinstance(value, list) and value:
+        reader.add("invalid-value", path, "shouldn't be a list; its first value was taken.")
+        return values[:1]
+    return values
 
 
-def _object(value: dict[str, Any], path: str, reader: Reader) -> dict[str, Any]:
-    found = {}
-    for name, inner in value.items():
-        twin = name[1:] if name.startswith("_") else f"_{name}"
-        place = f"{path}.{safe_name(name)}"
-        if isinstance(inner, list):
-            kept: Any = _list(inner, place, reader, paired=isinstance(value.get(twin), list))
-        else:
-            kept = _value(inner, place, reader)
-        if kept is None:
-            if inner is not None or twin not in value:
-                reader.add("empty-value", place, "is empty and was left out.")
-        else:
-            found[name] = kept
-    if isinstance(found.get("reference"), str):
-        return _reference(found, path, reader)
-    if isinstance(found.get("url"), str):
-        return _link(found, path, reader)
-    return found
-
-
-def _list(values: list[Any], path: str, reader: Reader, *, paired: bool) -> list[Any] | None:
-    """The list without empty values; one of a pair (`given`, `_given`) keeps its places."""
-    kept = [_value(each, path, reader) for each in values]
-    if any(each is not None for each in kept):
-        if paired:
-            return kept
-        full = [each for each in kept if each is not None]
-        if len(full) < len(kept):
-            reader.add("empty-value", path, "has an empty value, which was left out.")
-        return full
-    return None
-
-
-def _value(value: Any, path: str, reader: Reader) -> Any:
-    """The value as it is stored; None if it says nothing."""
-    if isinstance(value, str):
-        if reader.forbidden and FORBIDDEN_CHARACTERS.search(value):
-            reader.add("invalid-value", path, "has characters that FHIR forbids; replaced by �.")
-            value = FORBIDDEN_CHARACTERS.sub("�", value)
-        return value if value.strip() else None
-    if isinstance(value, dict):
-        return _object(value, path, reader) or None
-    if isinstance(value, list):
-        # A list in a list is no FHIR; a server's parser passes over it.
-        return _list(value, path, reader, paired=False)
-    if isinstance(value, int | float) and not -_MOST_DIGITS < value < _MOST_DIGITS:
-        reader.add("invalid-value", path, "is a number beyond any use; it was left out.")
+def _typed(value: Any, element: Element, path: str, reader: Reader) -> Json | None:
+    """One object of the element's type; None if nothing can be made of it."""
+    if _is_empty(value):
+        reader.add("empty-value", path, _EMPTY)
         return None
-    return value
+    if not isinstance(value, dict):
+        return _from_bare(value, element, path, reader)
+    if element.type == "Resource":
+        return _contained(value, path, reader)
+    found = _object(value, element.type, path, reader)
+    if element.type == "Reference":
+        return rewritten(found, element, path, reader)
+    if element.type == "Attachment":
+        return linked(found, path, reader)
+    if element.type == "Extension":
+        return _extension(found, path, reader)
+    if element.type == "Narrative" and found and "div" not in found:
+        reader.add("empty-narrative", path, "says nothing and was left out.")
+        return None
+    return found
 
 
-def _reference(value: dict[str, Any], path: str, reader: Reader) -> dict[str, Any]:
-    stated = value["reference"]
-    if stated.startswith("#"):
+def _from_bare(value: Any, element: Element, path: str, reader: Reader) -> Json | None:
+    """A text or number where an object belongs: in the type's own room for text, else as an
+    extension."""
+    if isinstance(value, list) or element.type in ("Resource", "Extension"):
+        words = "isn't an object; only the bytes as received have it."
+        reader.add("invalid-value", path, words)
+        return None
+    text = _plain(value, path, reader)
+    if not text:
+        return None
+    reader.add("invalid-value", path, "isn't an object; it is kept as text.")
+    if element.type == "Reference":
+        return rewritten({"reference": text}, element, path, reader)
+    if element.type in _TEXT_OF:
+        return {_TEXT_OF[element.type]: text}
+    return _as_extension(text)
+
+
+def _contained(value: Json, path: str, reader: Reader) -> Json | None:
+    kind = value.get("resourceType")
+    if not isinstance(kind, str) or kind not in RESOURCE_TYPES:
+        words = "holds a resource of a type that FHIR R4 doesn't know; it was left out."
+        reader.add("unknown-resource-type", path, words)
+        return None
+    content = {k: v for k, v in value.items() if k != "resourceType"}
+    return {"resourceType": kind, **_object(content, kind, f"{path}({kind})", reader)}
+
+
+def _extension(found: Json, path: str, reader: Reader) -> Json:
+    """An Extension has a value or extensions; a value beside extensions becomes one of them."""
+    values = {k: v for k, v in found.items() if k.lstrip("_").startswith("value")}
+    if not values or "extension" not in found:
+        return found
+    reader.add("invalid-value", path, "has a value and extensions; the value is now one of these.")
+    rest = {k: v for k, v in found.items() if k not in values}
+    return told(rest, {"url": INVALID_VALUE, **values})
+
+
+# --- single values ----------------------------------------------------------------------------
+
+
+def _primitive(value: Json, name: str, element: Element, path: str, reader: Reader) -> Json:
+    """An element of single values and what its twin (`_name`) says of them, place by place."""
+    stated, twin = value.get(name), value.get(f"_{name}")
+    twins = twin if isinstance(twin, list) else [twin]
+    values = [None] if stated is None else _several(stated, element, path, reader)
+    kept, sides = [], []
+    for n in range(max(len(values), len(twins)) if element.many else 1):
+        side = _twin(twins[n] if n < len(twins) else None, path, reader)
+        inner = values[n] if n < len(values) else None
+        if _is_empty(inner) and not side:
+            reader.add("empty-value", path, _EMPTY)
+            continue
+        one, more = _single(inner, element, path, reader)
+        if one is not None or side or more:
+            kept.append(one)
+            sides.append(told(side, more) if more else side)
+    found: Json = {}
+    if any(each is not None for each in kept):
+        found[name] = kept if element.many else kept[0]
+    if any(sides):
+        aligned = [side or None for side in sides]
+        found[f"_{name}"] = aligned if element.many else aligned[0]
+    return found
+
+
+def _twin(value: Any, path: str, reader: Reader) -> Json:
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return _object(value, "Element", path, reader)
+    reader.add("invalid-value", path, "has a side note that isn't an object; it was left out.")
+    return {}
+
+
+def _single(value: Any, element: Element, path: str, reader: Reader) -> tuple[Any, Json | None]:
+    """A single value as it may stand at its element, and what is told of it as an extension."""
+    if isinstance(value, str):
+        value = _clean(value, path, reader)
+    if _is_empty(value):
+        return None, None
+    if element.type == "xhtml":
+        return _div(value, path, reader), None
+    kept = checked(value, element)
+    if kept is INVALID:
+        text = _plain(value, path, reader)
+        if len(text) > _MOST_TEXT:
+            words = "isn't what FHIR allows there; only the bytes as received have it."
+            reader.add("invalid-value", path, words)
+            return None, None
+        reader.add("invalid-value", path, "isn't what FHIR allows there; it is kept as text.")
+        return None, {"url": INVALID_VALUE, "valueString": text}
+    if kept is not value:
+        reader.add("invalid-value", path, "wasn't written as FHIR has it; it was read as meant.")
+    return kept, None
+
+
+def _clean(text: str, path: str, reader: Reader) -> str:
+    """The text, without characters that FHIR forbids; "" if it is blank."""
+    if reader.forbidden and FORBIDDEN_CHARACTERS.search(text):
+        reader.add("invalid-value", path, "has characters that FHIR forbids; replaced by �.")
+        text = FORBIDDEN_CHARACTERS.sub("�", text)
+    return "" if text.isspace() else text
+
+
+def _plain(value: Any, path: str, reader: Reader) -> str:
+    """Any JSON value as text."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _clean(text, path, reader).strip()
+
+
+def _div(value: Any, path: str, reader: Reader) -> str | None:
+    if isinstance(value, str) and is_xhtml(value):
+        if not says_something(value):
+            reader.add("empty-narrative", path, "says nothing.")
         return value
-    found = reader.names.find(stated, reader.named.part)
-    if found is not None:
-        return {**value, "reference": found.key}
-    reader.add("unresolved-reference", path, "leads to nothing in the document; kept as text.")
-    return as_text(value, stated)
+    text = plain_text(value) if isinstance(value, str) else ""
+    if not text:
+        return None
+    reader.add("invalid-narrative", path, "isn't well-formed XHTML; it is kept as plain text.")
+    return as_xhtml(text)
 
 
-def as_text(reference: dict[str, Any], stated: str) -> dict[str, Any]:
-    """A Reference that leads nowhere: what it stated becomes its identifier, or an extension where
-    it has one, so that the FHIR server makes no placeholder for it and refuses nothing."""
-    kept = {k: v for k, v in reference.items() if k not in ("reference", "_reference")}
-    if "identifier" not in kept:
-        kept["identifier"] = {"system": UNRESOLVED_REFERENCE, "value": stated}
-    else:
-        told = {"url": UNRESOLVED_REFERENCE, "valueString": stated}
-        kept["extension"] = [*as_list(kept.get("extension")), told]
-    return kept
-
-
-def _link(value: dict[str, Any], path: str, reader: Reader) -> dict[str, Any]:
-    """An Attachment's url: a Binary of the document, by its name here. One that isn't there would
-    be looked for among our own; it is kept as text."""
-    stated = value["url"]
-    found = reader.names.find(stated, reader.named.part)
-    if found is not None and found.part.kind == "Binary":
-        return {**value, "url": found.key}
-    if not _LOCAL_BINARY.match(stated):
-        return value
-    reader.add("unresolved-reference", f"{path}.url", "leads to no file of the document.")
-    kept = {k: v for k, v in value.items() if k != "url"}
-    told = {"url": UNRESOLVED_REFERENCE, "valueString": stated}
-    kept["_url"] = {"extension": [told]}
-    return kept
-
-
-def _check_narrative(resource: Resource, path: str, reader: Reader) -> None:
-    text = resource.get("text")
-    if text is None:
-        return
-    if not isinstance(text, dict) or not text.get("div"):
-        reader.add("empty-narrative", f"{path}.text", "says nothing and was left out.")
-        del resource["text"]
-
-
-_NAME = re.compile(r"_?[a-z][A-Za-z0-9]{0,63}\Z")
-
-
-def safe_name(name: str) -> str:
-    """A property's name for a sentence; one that can be no FHIR element could hold anything."""
-    return name if _NAME.match(name) else "(unnamed)"
+def _as_extension(text: str) -> Json | None:
+    if len(text) > _MOST_TEXT:
+        return None
+    return {"extension": [{"url": INVALID_VALUE, "valueString": text}]}
