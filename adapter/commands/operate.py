@@ -16,7 +16,7 @@ from adapter.flows import hip_linking, lookup
 from adapter.protocol import timestamps
 from adapter.protocol.errors import AdapterError
 from adapter.runtime import Adapter, build
-from adapter.stores import facilities, migrate, overview
+from adapter.stores import facilities, incoming_overview, migrate, overview
 from adapter.stores import outbox as outbox_store
 
 
@@ -64,18 +64,26 @@ def link(record: str, user: str, as_json: bool) -> None:
 
 @click.group()
 def transfer() -> None:
-    """What left for whom, and how it went."""
+    """What left for whom, what came from whom, and how it went."""
 
 
 @transfer.command("list")
 @click.option("--limit", default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 def transfer_list(limit: int, as_json: bool) -> None:
-    """The newest transfers."""
+    """The newest transfers, out and in."""
     adapter = open_adapter()
+    served = _served(adapter)
     with adapter.db.reading() as tx:
-        rows = overview.transfers(tx, _served(adapter), limit=limit)
-    show(rows, ("id", "created_at", "state", "push_host", "page_count", "sentence"), as_json)
+        rows = [
+            *({"direction": "out", **row} for row in overview.transfers(tx, served, limit=limit)),
+            *incoming_overview.newest(tx, served, limit=limit),
+        ]
+    rows = sorted(rows, key=lambda row: str(row["created_at"]), reverse=True)[:limit]
+    for row in rows:
+        row["other_side"] = row["hip_id"] if row["direction"] == "in" else row.get("push_host", "")
+    columns = ("id", "created_at", "direction", "other_side", "state", "page_count", "sentence")
+    show(rows, columns, as_json)
 
 
 @transfer.command("show")
@@ -85,7 +93,12 @@ def transfer_show(transfer_id: str, as_json: bool) -> None:
     """One transfer (by its id or transaction id): each care context's outcome, each page."""
     adapter = open_adapter()
     with adapter.db.reading() as tx:
-        found = overview.transfer_by_id(tx, _served(adapter), transfer_id)
+        served = _served(adapter)
+        found = overview.transfer_by_id(tx, served, transfer_id)
+        received = incoming_overview.by_id(tx, served, transfer_id) if found is None else None
+    if received is not None:
+        _show_received(received, as_json)
+        return
     if found is None:
         click.echo("There is no transfer with this id; see `abdm-adapter transfer list`.", err=True)
         sys.exit(1)
@@ -95,6 +108,16 @@ def transfer_show(transfer_id: str, as_json: bool) -> None:
     show([found], ("transaction_id", "consent_id", "state", "push_host", "sentence"), False)
     show(found["care_contexts"], ("reference", "state", "sentence"), False)
     show(found["pages"], ("number", "reference", "hi_type", "state", "attempts"), False)
+
+
+def _show_received(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    show([found], ("transaction_id", "artefact_id", "state", "hip_id", "sentence"), False)
+    show(found["care_contexts"], ("reference", "received", "sentence"), False)
+    show(found["pages"], ("number", "page_count", "size", "state", "sentence"), False)
+    show(found["documents"], ("care_context", "hi_type", "sha256", "stored"), False)
 
 
 @click.group()

@@ -10,7 +10,7 @@ from our consent request: the patient may have narrowed it. Pages are `hiu_recei
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import structlog
@@ -18,7 +18,7 @@ import structlog
 from adapter.crypto.fidelius import ReceiverKey
 from adapter.flows.handler import ANY_REPLY, TAKEN, Commit, Handler, Outcome
 from adapter.protocol import ids
-from adapter.protocol.errors import IllegalTransition
+from adapter.protocol.errors import Conflict, IllegalTransition, NotFound
 from adapter.protocol.messages import (
     ConsentArtefact,
     DateRange,
@@ -29,9 +29,11 @@ from adapter.protocol.messages import (
     OnHiuHealthInformationRequest,
 )
 from adapter.protocol.refusals import reaction
-from adapter.rules.states import IncomingState
+from adapter.rules import consent_resource
+from adapter.rules.consent import still_live
+from adapter.rules.states import HiuArtefactState, IncomingState
 from adapter.runtime import Adapter
-from adapter.stores import incoming, outbox
+from adapter.stores import hiu_artefacts, incoming, outbox
 from adapter.stores.db import Tx
 from adapter.stores.hiu_artefacts import HiuArtefact
 from adapter.stores.incoming import Incoming
@@ -63,6 +65,33 @@ def request_records(adapter: Adapter, tx: Tx, row: HiuArtefact, artefact: Consen
     references = [each.care_context_reference for each in artefact.care_contexts]
     hip_id = row.hip_id or artefact.hip_id or ""
     return _ask(adapter, tx, row, hip_id, artefact.permission.date_range, references)
+
+
+def fetch_again(adapter: Adapter, artefact_id: str, hiu_ids: Collection[str]) -> str:
+    """Ask once more for the records of an artefact that still stands; the new transfer's id.
+
+    What comes replaces, care context by care context, what came before. `hiu_ids`: the facilities
+    that the asker may act for. Raises NotFound, Conflict where the artefact is not in force,
+    FhirUnavailable.
+    """
+    with adapter.db.reading() as tx:
+        row = hiu_artefacts.by_id(tx, artefact_id.lower())
+    if row is None or row.hiu_id not in hiu_ids:
+        raise NotFound("Your facilities were given no consent artefact with this id.")
+    resource = adapter.fhir.consent(ids.consent_id("hiu", row.id))
+    if row.state is not HiuArtefactState.GRANTED or resource is None:
+        raise Conflict(f"This consent artefact is {row.state.lower()}: nothing may be fetched.")
+    consent = consent_resource.read(resource)
+    ended = still_live(consent, row.hip_id, adapter.clock())
+    if ended is not None or consent.date_range is None:
+        raise Conflict(str(ended))
+    references = [each.care_context_reference for each in consent.care_contexts]
+    with adapter.db.transaction() as tx:
+        if not incoming.may_be_kept(tx, row.id):
+            raise Conflict("This consent artefact has just ended: nothing may be fetched.")
+        made = _ask(adapter, tx, row, row.hip_id or "", consent.date_range, references)
+    adapter.wake()
+    return made
 
 
 def _ask(
