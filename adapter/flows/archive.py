@@ -70,6 +70,7 @@ def note_end(adapter: Adapter, artefact_id: str, state: HiuArtefactState) -> boo
     """
     now = adapter.clock()
     with adapter.db.transaction() as tx:
+        endings.lock(tx, artefact_id)
         row = hiu_artefacts.by_id(tx, artefact_id)
         if row is None:
             raise ConsentNotFound("There is no artefact with this id among those given to us.")
@@ -173,6 +174,7 @@ def _archive(adapter: Adapter, row: HiuArtefact) -> None:
     purge(adapter, row.id, names)
     now = adapter.clock()
     with adapter.db.transaction() as tx:
+        endings.lock(tx, row.id)
         if endings.being_written(tx, row.id, now):
             hiu_artefacts.note(
                 tx, row.id, due_at=now + WAIT, sentence="A transfer is still being stopped."

@@ -51,6 +51,17 @@ class Document:
     sha256: str
 
 
+def lock(tx: Tx, artefact_id: str) -> None:
+    """Hold the artefact and its transfers in until the transaction ends: what is read stays true.
+
+    Transfers first, as whoever takes in a page does, so that the two never wait for each other.
+    """
+    mine = sa.select(incoming.c.id).where(incoming.c.artefact_id == artefact_id)
+    tx.execute(mine.order_by(incoming.c.id).with_for_update())
+    artefact = sa.select(hiu_artefact.c.id).where(hiu_artefact.c.id == artefact_id)
+    tx.execute(artefact.with_for_update())
+
+
 # --- transfers in ----------------------------------------------------------------------------
 
 

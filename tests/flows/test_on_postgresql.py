@@ -1,10 +1,17 @@
 """The journey's SQL on a real PostgreSQL: link by OTP, consent, request, pages, report."""
 
 import re
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
+from adapter.flows import archive
+from adapter.rules.states import HiuArtefactState
+from adapter.stores import incoming
 from tests import servers
 from tests.flows.harness import (
     NOTIFY,
@@ -22,6 +29,7 @@ from tests.flows.harness import (
     grant,
     reference_of,
 )
+from tests.flows.received import bundle, give
 
 pytestmark = [pytest.mark.hapi, pytest.mark.postgres]
 
@@ -66,3 +74,53 @@ def test_the_whole_journey_works_on_postgresql(site: Site) -> None:
     site.deliver("HipConsentNotify", end(detail, "REVOKED"))
     assert site.row("ended_consent")["state"] == "REVOKED"
     assert site.row("transfer")["state"] == "TRANSFERRED"
+
+
+def test_received_records_go_when_their_consent_ends_on_postgresql(site: Site) -> None:
+    given = give(site, bundle(), erase_at=site.clock() + timedelta(days=30))
+    archive.note_end(site.adapter, given.artefact_id, HiuArtefactState.REVOKED)
+    site.run()
+    assert given.row["state"] == "ARCHIVED"
+    assert len(site.rows("archive_chunk")) == 1
+    assert site.rows("received_resource") == []
+    site.clock.advance(days=30)
+    site.run()
+    assert given.row["state"] == "ERASED"
+    assert site.rows("archive_chunk") == []
+    assert site.adapter.fhir.verbatim(given.documents[0].document_id) is None
+
+
+def test_an_end_and_a_page_at_the_same_moment_never_wait_for_each_other(site: Site) -> None:
+    given = give(site, bundle())
+    adapter = site.adapter
+    taken, ends = threading.Event(), threading.Event()
+
+    def page() -> None:
+        """The locks of taking in a page, one after the other."""
+        with adapter.db.transaction() as tx:
+            incoming.lock(tx, given.incoming_id)
+            taken.set()
+            ends.wait(10)
+            time.sleep(0.3)
+            incoming.may_be_kept(tx, given.artefact_id)
+
+    def end() -> None:
+        taken.wait(10)
+        ends.set()
+        archive.note_end(adapter, given.artefact_id, HiuArtefactState.REVOKED)
+
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(page), threads.submit(end)]:
+            done.result(timeout=20)
+    assert given.row["state"] == "REVOKED"
+
+
+def test_the_same_end_twice_at_once_is_noted_once_on_postgresql(site: Site) -> None:
+    given = give(site, bundle())
+    with ThreadPoolExecutor(4) as threads:
+        noted = threads.map(
+            lambda _: archive.note_end(site.adapter, given.artefact_id, HiuArtefactState.REVOKED),
+            range(4),
+        )
+        assert sorted(noted) == [False, False, False, True]
+    assert len([row for row in site.rows("outbox") if row["kind"] == "audit"]) == 1
