@@ -20,7 +20,7 @@ import structlog
 
 from adapter import receiving, sending
 from adapter.faults import failure
-from adapter.flows import archive, hip_transfer, hiu_receive
+from adapter.flows import archive, hip_transfer, hiu_overdue, hiu_receive
 from adapter.runtime import Adapter
 from adapter.stores import claims, endings, link_sessions, outbox, retention
 from adapter.stores.db import hiu_artefact, incoming, transfer
@@ -85,7 +85,8 @@ def run_due(adapter: Adapter, lanes: Sequence[str] = LANES) -> int:
 
 
 def sweep(adapter: Adapter) -> None:
-    """Repeat or give up what was not answered, lapse link sessions, blank and forget old rows."""
+    """Repeat or give up what was not answered, ask again for what is overdue, lapse link sessions,
+    blank and forget old rows."""
     now = adapter.clock()
     with adapter.db.reading() as tx:
         overdue = outbox.overdue(tx, now)
@@ -98,6 +99,7 @@ def sweep(adapter: Adapter) -> None:
     with adapter.db.transaction() as tx:
         link_sessions.lapse_sessions(tx, now)
         retention.purge(tx, now)
+    hiu_overdue.chase(adapter)
     if any(stuck.values()):
         log.warning("rows whose worker died are taken up again", **stuck)
     adapter.wake()

@@ -14,6 +14,9 @@ from adapter.flows import (
     discovery,
     hip_consent,
     hip_request,
+    hiu_consent,
+    hiu_fetch,
+    hiu_raise,
     hiu_transfer,
     link_answers,
     user_linking,
@@ -33,6 +36,10 @@ HANDLERS: dict[type, Handler] = {
     m.OnCareContextNotify: link_answers.NOTICE_HANDLER,
     m.HipConsentNotify: hip_consent.HANDLER,
     m.HipHealthInformationRequest: hip_request.HANDLER,
+    m.OnConsentRequestInit: hiu_consent.INIT_HANDLER,
+    m.OnConsentRequestStatus: hiu_consent.STATUS_HANDLER,
+    m.HiuConsentNotify: hiu_consent.NOTIFY_HANDLER,
+    m.OnConsentFetch: hiu_fetch.HANDLER,
     m.OnHiuHealthInformationRequest: hiu_transfer.HANDLER,
 }
 
@@ -42,5 +49,7 @@ AFTER_SEND: dict[type, AfterSend] = {
     m.GenerateLinkTokenRequest: link_answers.after_generate_link_token,
     m.HipLinkCareContextRequest: link_answers.after_hip_link_care_context,
     m.HipHealthInformationOnRequest: hip_request.after_on_request,
+    m.ConsentRequestInit: hiu_raise.after_init,
+    m.ConsentFetchRequest: hiu_fetch.after_fetch,
     m.HiuHealthInformationRequest: hiu_transfer.after_request,
 }

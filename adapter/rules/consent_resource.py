@@ -66,17 +66,12 @@ def granted(artefact: ConsentArtefact, signature: str | None, hip_id: str | None
         "code": [{"coding": [{"system": HI_TYPE, "code": t}]} for t in artefact.hi_types],
     }
     if artefact.hiu_id:
-        provision["actor"] = [
-            {"role": {"coding": [_RECIPIENT]}, "reference": _service(artefact.hiu_id)}
-        ]
+        provision["actor"] = [recipient(artefact.hiu_id)]
     if artefact.care_contexts:
-        provision["data"] = [_data(context) for context in artefact.care_contexts]
+        provision["data"] = [data(context) for context in artefact.care_contexts]
     resource = {
         **_skeleton(artefact.consent_id, ConsentState.GRANTED, artefact.hip_id or hip_id),
-        "patient": {
-            "type": "Patient",
-            "identifier": {"system": systems.ABHA_ADDRESS, "value": artefact.patient_id},
-        },
+        "patient": patient(artefact.patient_id),
         "sourceAttachment": attachment,
         "provision": provision,
     }
@@ -124,13 +119,11 @@ def read(consent: Resource) -> ConsentFacts:
     )
 
 
-def _skeleton(artefact_id: str, state: ConsentState, hip_id: str | None) -> Resource:
+def frame(consent_id: str, hip_id: str | None) -> Resource:
+    """What every Consent of ours has; `consent_id`: its FHIR id, `hip_id`: whose records."""
     resource: Resource = {
         "resourceType": "Consent",
-        "id": ids.consent_id("hip", artefact_id),
-        "extension": [{"url": STATUS_EXTENSION, "valueCode": str(state)}],
-        "identifier": [{"system": ARTEFACT_ID, "value": artefact_id}],
-        "status": "inactive" if state in _ENDED else "active",
+        "id": consent_id,
         "scope": {"coding": [_SCOPE]},
         "category": [{"coding": [_CATEGORY]}],
         "policyRule": {"coding": [_POLICY]},
@@ -140,14 +133,21 @@ def _skeleton(artefact_id: str, state: ConsentState, hip_id: str | None) -> Reso
     return resource
 
 
-def _service(service_id: str) -> Resource:
+def patient(abha_address: str) -> Resource:
+    """Consent.patient: named by ABHA address, never by a literal reference."""
     return {
-        "type": "Organization",
-        "identifier": {"system": SERVICE_ID, "value": service_id},
+        "type": "Patient",
+        "identifier": {"system": systems.ABHA_ADDRESS, "value": abha_address},
     }
 
 
-def _data(context: CareContextRef) -> Resource:
+def recipient(hiu_id: str) -> Resource:
+    """The provision's actor who may have the records."""
+    return {"role": {"coding": [_RECIPIENT]}, "reference": _service(hiu_id)}
+
+
+def data(context: CareContextRef) -> Resource:
+    """One care context of a provision."""
     return {
         "extension": [
             {"url": PATIENT_REFERENCE, "valueString": context.patient_reference},
@@ -156,6 +156,22 @@ def _data(context: CareContextRef) -> Resource:
         "reference": {
             "identifier": {"system": CARE_CONTEXT, "value": context.care_context_reference}
         },
+    }
+
+
+def _skeleton(artefact_id: str, state: ConsentState, hip_id: str | None) -> Resource:
+    return {
+        **frame(ids.consent_id("hip", artefact_id), hip_id),
+        "extension": [{"url": STATUS_EXTENSION, "valueCode": str(state)}],
+        "identifier": [{"system": ARTEFACT_ID, "value": artefact_id}],
+        "status": "inactive" if state in _ENDED else "active",
+    }
+
+
+def _service(service_id: str) -> Resource:
+    return {
+        "type": "Organization",
+        "identifier": {"system": SERVICE_ID, "value": service_id},
     }
 
 

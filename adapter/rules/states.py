@@ -253,6 +253,8 @@ MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
             ConsentRequestState.REVOKED,
             ConsentRequestState.EXPIRED,
         },
+        # The answer came after we had given up waiting for it.
+        ConsentRequestState.FAILED: {ConsentRequestState.REQUESTED},
     },
     HiuArtefactState: {
         HiuArtefactState.NOTIFIED: {

@@ -24,6 +24,7 @@ Resource = dict[str, Any]
 
 TAG = "urn:abdm-adapter:audit"
 ADAPTER = "urn:abdm-adapter:user"
+CONSENT_REQUEST = "urn:abdm-adapter:consent-request"
 MESSAGE = "urn:abdm-adapter:message"
 DOCUMENT = "urn:abdm-adapter:received-document"
 REQUEST_ID = "urn:abdm:request-id"
@@ -46,6 +47,9 @@ class Tag:
 
 LINKED = Tag("record:context:link", "link", "Link Record Lifecycle Event", "U")
 DISCLOSED = Tag("record:context:disclose", "disclose", "Disclose Record Lifecycle Event", "R")
+CONSENT_REQUESTED = Tag(
+    "consent:request:send", "originate", "Originate/Retain Record Lifecycle Event", "C"
+)
 CONSENT_RECEIVED = Tag("consent:artefact:receive", "receive", "Receive Record Lifecycle Event", "C")
 STORED = Tag("record:received:store", "receive", "Receive Record Lifecycle Event", "C")
 CONSENT_ENDED = Tag("consent:artefact:end", "deprecate", "Deprecate Record Lifecycle Event", "U")
@@ -55,6 +59,7 @@ REFUSED = Tag("gateway:message:refuse", "access", "Access/View Record Lifecycle 
 TAGS = (
     LINKED,
     DISCLOSED,
+    CONSENT_REQUESTED,
     CONSENT_RECEIVED,
     STORED,
     CONSENT_ENDED,
@@ -102,6 +107,17 @@ def disclosed(
         *map(_care_context, references),
     ]
     return _event(adapter, DISCLOSED, entities, hip_id=hip_id, requester=hiu_id, failure=outcome)
+
+
+def consent_requested(
+    adapter: Adapter, *, hiu_id: str, patient_id: str | None, request_id: str, user: str
+) -> Resource:
+    """A patient was asked for consent. `user`: who asked here; `request_id`: our own id of it."""
+    entities = [
+        *([_patient(patient_id)] if patient_id else []),
+        _entity(CONSENT_REQUEST, request_id, _OTHER),
+    ]
+    return _event(adapter, CONSENT_REQUESTED, entities, hip_id=hiu_id, user=user)
 
 
 def consent_received(

@@ -15,8 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from adapter.rules import states
-from adapter.rules.states import ConsentRequestState
-from adapter.stores.db import Tx, consent_request
+from adapter.rules.states import ConsentRequestState, HiuArtefactState
+from adapter.stores.db import Tx, consent_request, hiu_artefact
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,29 @@ def to_poll(tx: Tx, now: datetime, *, limit: int = 100) -> list[ConsentRequest]:
     )
 
 
-def granted(tx: Tx) -> list[ConsentRequest]:
-    """Every request that is granted."""
-    return _rows(tx, consent_request.c.state == ConsentRequestState.GRANTED)
+def polled(tx: Tx, row: ConsentRequest, poll_at: datetime | None) -> bool:
+    """ABDM is being asked about this request, and will be again at `poll_at`; False where another
+    process was faster."""
+    changed = tx.execute(
+        sa.update(consent_request)
+        .where(consent_request.c.id == row.id, consent_request.c.polls == row.polls)
+        .values(polls=row.polls + 1, poll_at=poll_at)
+    )
+    return changed.rowcount == 1
+
+
+def outlived(tx: Tx, *, limit: int = 100) -> list[ConsentRequest]:
+    """Granted requests of which every artefact has ended."""
+    of_it = hiu_artefact.c.request_id == consent_request.c.id
+    ended = hiu_artefact.c.ended_at.is_not(None)
+    alive = hiu_artefact.c.state.in_([HiuArtefactState.NOTIFIED, HiuArtefactState.GRANTED])
+    return _rows(
+        tx,
+        consent_request.c.state == ConsentRequestState.GRANTED,
+        sa.exists().where(of_it, ended),
+        ~sa.exists().where(of_it, alive),
+        limit=limit,
+    )
 
 
 def to_show(tx: Tx, *, limit: int = 100) -> list[ConsentRequest]:

@@ -111,13 +111,13 @@ class FhirStore:
 
     def organizations_by_id(self, resource_ids: Iterable[str]) -> dict[str, Resource]:
         """The own Organizations under these FHIR ids; those not there are absent."""
-        wanted = ",".join(dict.fromkeys(resource_ids))
-        if not wanted:
-            return {}
-        search = {"_id": wanted, "_count": str(PAGE)}
-        return {
-            each["id"]: each for each in self._client.search("Organization", search) if is_own(each)
-        }
+        found = self._by_id("Organization", resource_ids)
+        return {name: each for name, each in found.items() if is_own(each)}
+
+    def patients(self, patient_ids: Iterable[str]) -> dict[str, Resource]:
+        """The own Patients under these FHIR ids; those not there are absent."""
+        found = self._by_id("Patient", patient_ids)
+        return {name: each for name, each in found.items() if is_own(each)}
 
     def outlines(self, keys: Iterable[str]) -> dict[str, Resource]:
         """Type, id and `meta` of these resources (`Observation/abc`) by key; absent if not there.
@@ -147,6 +147,10 @@ class FhirStore:
         """
         return self._read("Consent", consent_id, known)
 
+    def consents(self, consent_ids: Iterable[str]) -> dict[str, Resource]:
+        """The Consents under these FHIR ids; those not there are absent."""
+        return self._by_id("Consent", consent_ids)
+
     # --- received records -------------------------------------------------------------------
 
     def verbatim(self, document_id: str) -> bytes | None:
@@ -155,14 +159,7 @@ class FhirStore:
 
     def provenances(self, resource_ids: Iterable[str]) -> list[Resource]:
         """The Provenances under these FHIR ids; those not there are absent."""
-        wanted = list(dict.fromkeys(resource_ids))
-        return [
-            each
-            for some in chunks(wanted, PAGE)
-            for each in self._client.search(
-                "Provenance", {"_id": ",".join(some), "_count": str(PAGE)}
-            )
-        ]
+        return list(self._by_id("Provenance", resource_ids).values())
 
     def erase(self, names: Iterable[str]) -> None:
         """Delete these resources (`Observation/abc`) and remove them from the version history.
@@ -240,6 +237,16 @@ class FhirStore:
     def ping(self) -> None:
         """Return if the server answers and takes our token; else raise FhirUnavailable."""
         list(self._client.search("Patient", {"_id": "ping", "_elements": "id", "_count": "1"}))
+
+    def _by_id(self, resource_type: str, resource_ids: Iterable[str]) -> dict[str, Resource]:
+        wanted = list(dict.fromkeys(resource_ids))
+        return {
+            each["id"]: each
+            for some in chunks(wanted, PAGE)
+            for each in self._client.search(
+                resource_type, {"_id": ",".join(some), "_count": str(PAGE)}
+            )
+        }
 
     def _own(self, resource_type: str, resource_id: str) -> Resource | None:
         resource = self._read(resource_type, resource_id)

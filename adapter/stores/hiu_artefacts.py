@@ -142,13 +142,14 @@ def note(tx: Tx, artefact_id: str, **values: Any) -> None:
     )
 
 
-def asked(tx: Tx, artefact_id: str, now: datetime) -> None:
-    """ABDM is being asked for this artefact (again)."""
-    tx.execute(
+def asked(tx: Tx, row: HiuArtefact, now: datetime) -> bool:
+    """ABDM is being asked for this artefact (again); False where another process was faster."""
+    changed = tx.execute(
         sa.update(hiu_artefact)
-        .where(hiu_artefact.c.id == artefact_id)
-        .values(asked_at=now, asks=hiu_artefact.c.asks + 1)
+        .where(hiu_artefact.c.id == row.id, hiu_artefact.c.asks == row.asks)
+        .values(asked_at=now, asks=row.asks + 1)
     )
+    return changed.rowcount == 1
 
 
 def unfetched(tx: Tx, *, limit: int = 500) -> list[HiuArtefact]:

@@ -47,8 +47,9 @@ ANSWER_WITHIN = timedelta(seconds=60)
 #: whose body is kept.
 AUDIT_DEADLINE = timedelta(days=30)
 
-#: Unanswered, these are not sent again: a second link token request draws a lock-out.
-NOT_REPEATED = frozenset({"GenerateLinkTokenRequest"})
+#: Unanswered, these are not sent again: a second link token request draws a lock-out, and a second
+#: consent request asks the patient twice.
+NOT_REPEATED = frozenset({"GenerateLinkTokenRequest", "ConsentRequestInit"})
 
 UNANSWERED_SENTENCE = (
     "The gateway took this message but sent no answer. Check that the service id is registered "
@@ -333,6 +334,17 @@ def answered(tx: Tx, response_to: str | None, now: datetime) -> OutboxRow | None
             .values(state=State.DONE, done_at=now, **_FREE)
         )
     return row
+
+
+def sentence_of(tx: Tx, message: str, subject: str) -> str | None:
+    """Why the newest message of this class about `subject` did not arrive, if it did not."""
+    found: str | None = tx.scalar(
+        sa.select(outbox.c.sentence)
+        .where(outbox.c.message == message, outbox.c.subject == subject)
+        .order_by(outbox.c.created_at.desc())
+        .limit(1)
+    )
+    return found
 
 
 def overdue(tx: Tx, now: datetime, *, limit: int = 100) -> list[OutboxRow]:

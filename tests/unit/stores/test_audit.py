@@ -28,6 +28,9 @@ EVENTS: dict[str, Callable[[Adapter], dict[str, Any]]] = {
         references=["Encounter-1"],
         outcome="NotAllDelivered",
     ),
+    "consent:request:send": lambda adapter: audit.consent_requested(
+        adapter, hiu_id=HIP_ID, patient_id="p-1", request_id="r-1", user="Dr Rao"
+    ),
     "consent:artefact:receive": lambda adapter: audit.consent_received(
         adapter, hip_id=HIP_ID, hiu_id="HIU-1", artefact_id=ARTEFACT
     ),

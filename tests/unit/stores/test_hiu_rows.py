@@ -6,8 +6,9 @@ from typing import Any
 from adapter.flows import archive
 from adapter.rules.states import ConsentRequestState, HiuArtefactState
 from adapter.runtime import Adapter
-from adapter.stores import consent_requests, endings, hiu_artefacts
+from adapter.stores import claims, consent_requests, endings, hiu_artefacts
 from adapter.stores.consent_requests import ConsentRequest
+from adapter.stores.db import hiu_artefact
 from tests import rig
 
 
@@ -35,6 +36,12 @@ def notified(adapter: Adapter, of: ConsentRequest) -> str:
         assert hiu_artefacts.add_notified(tx, adapter, artefact_id, of, adapter.clock())
         assert not hiu_artefacts.add_notified(tx, adapter, artefact_id, of, adapter.clock())
     return artefact_id
+
+
+def due(adapter: Adapter, clock: rig.FrozenClock) -> str | None:
+    """The artefact whose end is due."""
+    row = claims.claim(adapter.db, hiu_artefact, clock(), open_=endings.OPEN)
+    return None if row is None else str(row.id)
 
 
 def test_request_is_found_by_either_of_the_ids_that_abdm_gave_it(adapter: Adapter) -> None:
@@ -93,18 +100,16 @@ def test_granted_artefact_is_due_when_it_is_to_be_erased(
     adapter: Adapter, clock: rig.FrozenClock
 ) -> None:
     artefact_id = notified(adapter, request(adapter, patient_id="p1"))
-    assert endings.claim(adapter.db, clock()) is None
+    assert due(adapter, clock) is None
     end = clock.now.replace(year=2027)
     with adapter.db.transaction() as tx:
         assert hiu_artefacts.grant(tx, artefact_id, "HIP-2", "p1", end)
         row = hiu_artefacts.by_id(tx, artefact_id)
     assert row is not None
     assert (row.state, row.hip_id, row.erase_at) == (HiuArtefactState.GRANTED, "HIP-2", end)
-    assert endings.claim(adapter.db, clock()) is None
+    assert due(adapter, clock) is None
     clock.now = end
-    claimed = endings.claim(adapter.db, clock())
-    assert claimed is not None
-    assert claimed[0] == artefact_id
+    assert due(adapter, clock) == artefact_id
 
 
 def test_ended_artefact_is_not_granted_and_stays_unconfirmed_until_abdm_was_asked(
@@ -112,15 +117,19 @@ def test_ended_artefact_is_not_granted_and_stays_unconfirmed_until_abdm_was_aske
 ) -> None:
     artefact_id = notified(adapter, request(adapter))
     with adapter.db.transaction() as tx:
-        hiu_artefacts.asked(tx, artefact_id, clock())
+        first = hiu_artefacts.by_id(tx, artefact_id)
+        assert first is not None
+        assert hiu_artefacts.asked(tx, first, clock())
+        assert not hiu_artefacts.asked(tx, first, clock())
         assert [row.id for row in hiu_artefacts.unfetched(tx)] == [artefact_id]
     clock.advance(5)
     archive.note_end(adapter, artefact_id, HiuArtefactState.REVOKED)
     with adapter.db.transaction() as tx:
         assert not hiu_artefacts.grant(tx, artefact_id, "HIP-2", None, clock())
         assert hiu_artefacts.unfetched(tx) == []
-        assert [row.id for row in hiu_artefacts.unconfirmed(tx)] == [artefact_id]
-        hiu_artefacts.asked(tx, artefact_id, clock())
+        (ended,) = hiu_artefacts.unconfirmed(tx)
+        assert ended.id == artefact_id
+        assert hiu_artefacts.asked(tx, ended, clock())
         assert hiu_artefacts.unconfirmed(tx) == []
         row = hiu_artefacts.by_id(tx, artefact_id)
     assert row is not None
