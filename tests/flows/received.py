@@ -151,6 +151,16 @@ def give(
     return given
 
 
+def reopen(given: Given) -> None:
+    """The transfer is still waiting for pages."""
+    with given.site.adapter.db.transaction() as tx:
+        tx.execute(
+            sa.update(db.incoming)
+            .where(db.incoming.c.id == given.incoming_id)
+            .values(state=IncomingState.RECEIVING, done_at=None)
+        )
+
+
 def receive(given: Given, content: bytes, care_context: str | None = None) -> ReceivedDocument:
     """Store one more document as the transfer does: noted in SQL, then written to FHIR."""
     document = prepare(given, content, care_context)

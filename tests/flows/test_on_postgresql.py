@@ -29,7 +29,7 @@ from tests.flows.harness import (
     grant,
     reference_of,
 )
-from tests.flows.received import bundle, give
+from tests.flows.received import bundle, give, reopen
 
 pytestmark = [pytest.mark.hapi, pytest.mark.postgres]
 
@@ -93,6 +93,7 @@ def test_received_records_go_when_their_consent_ends_on_postgresql(site: Site) -
 def test_an_end_and_a_page_at_the_same_moment_never_wait_for_each_other(site: Site) -> None:
     given = give(site, bundle())
     adapter = site.adapter
+    reopen(given)
     taken, ends = threading.Event(), threading.Event()
 
     def page() -> None:
