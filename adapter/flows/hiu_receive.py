@@ -72,6 +72,7 @@ _NO_CONSENT = "The consent is not in the FHIR server any more, so nothing may be
 _NOT_PERMITTED = "This care context is not one of the consent's; its records were not kept."
 _LINKED = "It holds a link instead of content; what is elsewhere is not fetched."
 _NOTHING = "It holds no content."
+_EMPTY = "The document is empty."
 _UNFORESEEN = "It could not be read for an unforeseen reason; the adapter's log has the place."
 _CHECKSUM = "The sender's checksum isn't that of what arrived."
 
@@ -287,6 +288,8 @@ class _Opener:
         plaintext = self.key.decrypt(
             material.public_key, material.nonce, self._content(sent.content)
         )
+        if not plaintext:
+            raise _Unusable(_EMPTY)
         return plaintext, None if checksum_fits(sent.checksum, plaintext) else _CHECKSUM
 
     def _content(self, text: str) -> bytes:

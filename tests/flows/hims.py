@@ -32,6 +32,10 @@ class Hospital:
         headers = {"Authorization": f"Bearer {key}", "X-User": "Sister Mary"}
         return self.client.post(f"/hims/v1/{kind}{query}", json=body, headers=headers)
 
+    def get(self, path: str, key: str = WHOLE) -> Any:
+        headers = {"Authorization": f"Bearer {key}", "X-User": "Sister Mary"}
+        return self.client.get(f"/hims/v1/{path}", headers=headers)
+
     def send(self, kind: str, **entity: Any) -> Json:
         """Post one entity that goes in; its result."""
         answer = self.post(kind, self.entity(**entity))
