@@ -22,6 +22,7 @@ from adapter.web import (
     hims,
     incoming,
     push,
+    received,
 )
 from adapter.web.auth import GatewayAuth
 
@@ -45,6 +46,7 @@ def create_app(adapter: Adapter) -> Flask:
         app.register_blueprint(entities.blueprint(adapter))
         app.register_blueprint(facilities.blueprint(adapter))
         app.register_blueprint(archive.blueprint(adapter))
+        app.register_blueprint(received.blueprint(adapter))
     errors.register(app)
     app.before_request(_start)
     app.after_request(_log)

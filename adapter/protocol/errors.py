@@ -3,7 +3,7 @@
     AdapterError
       RequestError        answered at the edge, nothing stored: MalformedRequest, ConflictingReplay,
                           Unauthenticated, Forbidden, NotFound, Conflict, TooMany,
-                          TransferOver, DependencyUnavailable
+                          TransferOver, ConsentOver, DependencyUnavailable
       ProtocolError       a flow refuses; becomes `error` in the on-… reply
       UpstreamError       RetryLater | SessionExpired | LinkTokenRefused | AlreadyDone |
                           ClockRejected | Rejected
@@ -65,6 +65,10 @@ class TooMany(RequestError):
 
 class TransferOver(RequestError):
     """A page came for a transfer that takes none any more: its consent or its time has ended."""
+
+
+class ConsentOver(RequestError):
+    """Records whose consent is not in force; the sentence says why and since when."""
 
 
 class DependencyUnavailable(RequestError):
@@ -252,6 +256,7 @@ CODES: dict[str, Code] = {
     "Conflict": Code("ABDM-2406", 409, "Not in the present state", "M0 and M1, section 6.1"),
     "TooMany": Code("ABDM-1100", 429, "Too many attempts", "M0 and M1, section 6.1"),
     "TransferOver": Code("ABDM-1061", 410, "Consent artefact expired", _CATALOGUE),
+    "ConsentOver": Code("ABDM-1061", 403, "Consent artefact expired", _CATALOGUE),
     "DependencyUnavailable": Code("ABDM-1019", 503, "Dependent Service Unavailable", _CATALOGUE),
     "UnknownFacility": Code("ABDM-1055", 202, "Invalid HIP Id or PHR Id", _CATALOGUE),
     "PatientNotFound": Code("ABDM-1010", 202, "Patient not found", "V3 contract 6.5"),

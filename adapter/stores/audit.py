@@ -55,6 +55,7 @@ STORED = Tag("record:received:store", "receive", "Receive Record Lifecycle Event
 CONSENT_ENDED = Tag("consent:artefact:end", "deprecate", "Deprecate Record Lifecycle Event", "U")
 RECORDS_ARCHIVED = Tag("consent:artefact:archive", "archive", "Archive Record Lifecycle Event", "D")
 COPY_ERASED = Tag("record:archive:erase", "destroy", "Destroy/Delete Record Lifecycle Event", "D")
+RECORDS_VIEWED = Tag("record:received:view", "access", "Access/View Record Lifecycle Event", "R")
 REFUSED = Tag("gateway:message:refuse", "access", "Access/View Record Lifecycle Event", "E")
 TAGS = (
     LINKED,
@@ -65,6 +66,7 @@ TAGS = (
     CONSENT_ENDED,
     RECORDS_ARCHIVED,
     COPY_ERASED,
+    RECORDS_VIEWED,
     REFUSED,
 )
 
@@ -176,6 +178,29 @@ def records_archived(
         *(_entity(DOCUMENT, each, _OBJECT) for each in document_ids),
     ]
     return _event(adapter, RECORDS_ARCHIVED, entities, hip_id=hiu_id)
+
+
+def records_viewed(
+    adapter: Adapter,
+    *,
+    hiu_id: str | None,
+    user: str,
+    what: str,
+    patient_ids: Iterable[str],
+    artefact_ids: Iterable[str],
+    document_id: str | None = None,
+    refusal: str | None = None,
+) -> Resource:
+    """Somebody here looked at received records, or was refused it (`refusal`: an error's class).
+
+    `what`: which view of them.
+    """
+    entities = [
+        *map(_patient, patient_ids),
+        *(_entity(ARTEFACT_ID, each, _OTHER, description=what) for each in artefact_ids),
+        *([_entity(DOCUMENT, document_id, _OBJECT)] if document_id else []),
+    ]
+    return _event(adapter, RECORDS_VIEWED, entities, hip_id=hiu_id, user=user, failure=refusal)
 
 
 def copy_erased(

@@ -18,7 +18,7 @@ from adapter.stores.fhir_parts import Resource, chunks, is_own
 from mappings import systems
 from mappings.ids import is_fhir_id
 from mappings.records import Records
-from mappings.resources import as_list, key
+from mappings.resources import as_list, is_received, key
 
 #: The forms in which hospitals write an Indian mobile number, around its ten digits.
 _MOBILE_FORMS = ("{}", "+91{}", "+91-{}", "+91 {}", "91{}", "0{}")
@@ -156,6 +156,24 @@ class FhirStore:
     def verbatim(self, document_id: str) -> bytes | None:
         """The bytes of a received document as they came (its Binary's content)."""
         return self._client.content(f"Binary/{document_id}")
+
+    def received(self, names: Iterable[str]) -> list[Resource]:
+        """These received resources (`Observation/rcv-…`), Compositions first; those not there are
+        absent, and so is whatever is no received one."""
+        ids_by_type = defaultdict[str, list[str]](list)
+        for name in names:
+            resource_type, _, resource_id = name.partition("/")
+            ids_by_type[resource_type].append(resource_id)
+        found = [
+            each
+            for resource_type, wanted in ids_by_type.items()
+            for some in chunks(wanted, PAGE)
+            for each in self._client.search(
+                resource_type, {"_id": ",".join(some), "_count": str(PAGE)}
+            )
+            if is_received(each)
+        ]
+        return sorted(found, key=lambda each: (each["resourceType"] != "Composition", key(each)))
 
     def provenances(self, resource_ids: Iterable[str]) -> list[Resource]:
         """The Provenances under these FHIR ids; those not there are absent."""

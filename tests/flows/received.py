@@ -13,9 +13,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from adapter.protocol.ids import consent_id
+from adapter.protocol.messages import ConsentArtefact, DateRange, Permission
+from adapter.rules import hiu_consent_resource
 from adapter.rules.states import HiuArtefactState, IncomingState
-from adapter.stores import db
+from adapter.stores import db, received
 from mappings.received import Origin, ReceivedDocument, provenance, split_received
 from mappings.resources import key
 from tests.flows.harness import Json, Site
@@ -33,6 +34,7 @@ class Given:
     documents: list[ReceivedDocument]
     contents: list[bytes]
     incoming_id: str
+    hip_id: str
 
     @property
     def names(self) -> list[str]:
@@ -117,7 +119,13 @@ def give(
     """An artefact granted to the site for 30 days unless said otherwise, its documents stored."""
     now = site.clock()
     given = Given(
-        site, str(uuid.uuid4()), patient_id or f"p-{uuid.uuid4()}", [], [], str(uuid.uuid4())
+        site,
+        str(uuid.uuid4()),
+        patient_id or f"p-{uuid.uuid4()}",
+        [],
+        [],
+        str(uuid.uuid4()),
+        hip_id,
     )
     erase_at = erase_at or now + timedelta(days=30)
     work = {"deadline": now + timedelta(days=1), "attempts": 0, "created_at": now}
@@ -136,15 +144,15 @@ def give(
         transfer |= {"state": IncomingState.STORED, "done_at": now}
         tx.execute(sa.insert(db.incoming).values(transfer))
     site.load(
-        {
-            "resourceType": "Consent",
-            "id": consent_id("hiu", given.artefact_id),
-            "status": "active",
-            "scope": {"text": "privacy"},
-            "category": [{"text": "consent"}],
-            "policyRule": {"text": "opt-in"},
-            "provision": {"type": "permit"},
-        }
+        hiu_consent_resource.given(
+            _artefact(given, hip_id, erase_at),
+            None,
+            hiu_id=mine["hiu_id"],
+            hip_id=hip_id,
+            request=None,
+            abdm_request=None,
+            at=now,
+        )
     )
     for content in contents:
         receive(given, content)
@@ -213,12 +221,34 @@ def write(given: Given, document: ReceivedDocument) -> None:
     origin = _origin(given, "visit")
     stored = [key(each) for each in document.resources]
     given.site.load(document.binary, *document.resources, provenance(document, origin, stored))
+    with given.site.adapter.db.transaction() as tx:
+        received.stored(tx, document.document_id, given.site.clock(), len(stored), [])
+
+
+def _artefact(given: Given, hip_id: str, erase_at: datetime) -> ConsentArtefact:
+    now = given.site.clock()
+    return ConsentArtefact(
+        consent_id=given.artefact_id,
+        patient_id="asha@sbx",
+        care_contexts=(),
+        purpose_code="CAREMGT",
+        purpose_text=None,
+        hip_id=hip_id,
+        hiu_id=given.site.hip_id,
+        hiu_name=None,
+        requester_name="Dr Meera Nair",
+        consent_manager_id="sbx",
+        hi_types=("OPConsultation",),
+        permission=Permission("VIEW", DateRange(now - timedelta(days=365), now), erase_at),
+        created_at=now,
+        verbatim="{}",
+    )
 
 
 def _origin(given: Given, care_context: str) -> Origin:
     return Origin(
         artefact_id=given.artefact_id,
-        hip_id=HIP,
+        hip_id=given.hip_id,
         hip_name="Other Hospital",
         hiu_id=given.site.hip_id,
         transaction_id="11111111-2222-4333-8444-555555555555",

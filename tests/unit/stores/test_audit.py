@@ -62,6 +62,16 @@ EVENTS: dict[str, Callable[[Adapter], dict[str, Any]]] = {
         document_id="rcv-1",
         user="Sister Mary",
     ),
+    "record:received:view": lambda adapter: audit.records_viewed(
+        adapter,
+        hiu_id=HIP_ID,
+        user="Sister Mary",
+        what="document",
+        patient_ids=["p-1"],
+        artefact_ids=[ARTEFACT],
+        document_id="rcv-1",
+        refusal="ConsentRevoked",
+    ),
     "gateway:message:refuse": lambda adapter: audit.refused(
         adapter, Envelope("v3", request_id="r-1", hip_id=HIP_ID), "LinkConfirm", "OtpInvalid"
     ),
