@@ -15,6 +15,7 @@ from adapter.runtime import Adapter
 from adapter.web import (
     archive,
     callbacks,
+    consents,
     entities,
     errors,
     facilities,
@@ -41,6 +42,7 @@ def create_app(adapter: Adapter) -> Flask:
     if auth is not None:
         app.register_blueprint(callbacks.blueprint(adapter, auth))
         app.register_blueprint(push.blueprint(adapter))
+        app.register_blueprint(consents.blueprint(adapter))
         app.register_blueprint(incoming.blueprint(adapter))
         app.register_blueprint(hims.blueprint(adapter))
         app.register_blueprint(entities.blueprint(adapter))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from adapter import __version__
-from adapter.commands import archive, facility, fidelius, import_, operate, records, run
+from adapter.commands import archive, consent, facility, fidelius, import_, operate, records, run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,6 +30,7 @@ for command in (
     facility.facility,
     facility.bridge,
     operate.link,
+    consent.consent,
     operate.transfer,
     archive.archive,
     operate.outbox,

@@ -91,7 +91,7 @@ def on_consent_fetch(adapter: Adapter, envelope: Envelope, message: OnConsentFet
         )
     if row.state is not State.NOTIFIED:
         return lambda tx: None  # a second answer
-    return _given(adapter, envelope, row, request, message.artefact, message.signature)
+    return _given(adapter, envelope, row, request, message, message.artefact)
 
 
 def _given(
@@ -99,8 +99,8 @@ def _given(
     envelope: Envelope,
     row: HiuArtefact,
     request: ConsentRequest,
+    message: OnConsentFetch,
     artefact: ConsentArtefact,
-    signature: str | None,
 ) -> Commit:
     now = adapter.clock()
     consent = adapter.fhir.consent(hiu_consent_resource.request_id(request.id))
@@ -115,7 +115,7 @@ def _given(
     adapter.fhir.put(
         hiu_consent_resource.given(
             artefact,
-            signature,
+            message.signature,
             hiu_id=row.hiu_id,
             hip_id=hip_id,
             request=request.id,
@@ -128,6 +128,7 @@ def _given(
     def commit(tx: Tx) -> None:
         if not hiu_artefacts.grant(tx, row.id, hip_id, row.patient_id, erase_at):
             raise RetryLater("The artefact ended while it was being stored.")
+        hiu_artefacts.keep_content(tx, adapter, row.id, message)
         granted = hiu_artefacts.by_id(tx, row.id)
         # One that has run out already is only due to end.
         if granted is not None and erase_at > now:

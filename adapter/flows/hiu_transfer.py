@@ -117,6 +117,8 @@ def _ask(
         dialect=row.dialect,
         state=IncomingState.REQUESTED,
         keys=key.export(),
+        public_key=key.public_key_raw,
+        nonce=key.nonce,
         keys_until=now + ANY_REPLY + KEYS_LIFE,
         created_at=now,
         due_at=deadline,

@@ -119,6 +119,18 @@ def asked(consent: Resource | None) -> ConsentRequestInit | None:
     return init
 
 
+def status_at(consent: Resource | None) -> str | None:
+    """Since when a Consent of ours is in its state."""
+    return next(
+        (
+            each.get("valueDateTime")
+            for each in (consent or {}).get("extension") or []
+            if each.get("url") == STATUS_AT_EXTENSION
+        ),
+        None,
+    )
+
+
 def given(
     artefact: ConsentArtefact,
     signature: str | None,

@@ -295,6 +295,8 @@ hiu_artefact = sa.Table(
     sa.Column("patient_id", sa.String(64)),
     sa.Column("dialect", sa.String(8), nullable=False),
     sa.Column("erase_at", Utc),
+    # The artefact as fetched, sealed: readable when its Consent in FHIR is a tombstone.
+    sa.Column("content", sa.LargeBinary),
     # When ABDM was last asked for the artefact, and how often.
     sa.Column("asked_at", Utc),
     sa.Column("asks", sa.Integer, nullable=False, default=0),
@@ -317,6 +319,8 @@ incoming = sa.Table(
     sa.Column("dialect", sa.String(8), nullable=False),
     sa.Column("push_token_hash", sa.String(64), nullable=False, unique=True),
     sa.Column("keys", sa.LargeBinary),
+    sa.Column("public_key", sa.Text),
+    sa.Column("nonce", sa.String(64)),
     sa.Column("keys_until", Utc, nullable=False),
     sa.Column("page_count", sa.Integer),
     sa.Column("last_page_at", Utc),

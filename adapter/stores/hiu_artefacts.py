@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from adapter.protocol import stored
+from adapter.protocol.messages import OnConsentFetch
 from adapter.rules import states
 from adapter.rules.states import HiuArtefactState
 from adapter.stores.consent_requests import ConsentRequest
@@ -123,6 +125,20 @@ def grant(
         error=None,
         sentence=None,
     )
+
+
+def keep_content(tx: Tx, adapter: Adapter, artefact_id: str, fetched: OnConsentFetch) -> None:
+    """Keep what was fetched, sealed: it names the patient and visits of another hospital."""
+    note(tx, artefact_id, content=adapter.sealer.seal(stored.dump(fetched)))
+
+
+def content(tx: Tx, adapter: Adapter, artefact_id: str) -> OnConsentFetch | None:
+    """What was fetched, None where nothing was (yet)."""
+    sealed = tx.scalar(sa.select(hiu_artefact.c.content).where(hiu_artefact.c.id == artefact_id))
+    if sealed is None:
+        return None
+    fetched: OnConsentFetch = stored.load(OnConsentFetch.__name__, adapter.sealer.open(sealed))
+    return fetched
 
 
 def move(tx: Tx, artefact_id: str, state: HiuArtefactState, **values: Any) -> bool:

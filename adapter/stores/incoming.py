@@ -37,7 +37,8 @@ SENTENCE = 500
 
 @dataclass(frozen=True)
 class Incoming:
-    """One transfer in. `keys`: `ReceiverKey.export()`, opened; None once they are erased.
+    """One transfer in. `keys`: `ReceiverKey.export()`, opened; None once they are erased, while
+    the public half (`public_key`, `nonce`, as they left) stays.
 
     `deadline`: when missing pages are missing for good; `keys_until`: when late ones are too.
     """
@@ -55,6 +56,8 @@ class Incoming:
     created_at: datetime
     due_at: datetime
     deadline: datetime
+    public_key: str | None = None
+    nonce: str | None = None
     page_count: int | None = None
     last_page_at: datetime | None = None
     notified_at: datetime | None = None
@@ -85,6 +88,13 @@ def add(tx: Tx, adapter: Adapter, row: Incoming, token: str, references: Sequenc
 def by_id(tx: Tx, adapter: Adapter, incoming_id: str) -> Incoming | None:
     """The transfer of this id."""
     return _one(tx, adapter, incoming.c.id == incoming_id)
+
+
+def newest_under(tx: Tx, adapter: Adapter, artefact_id: str) -> Incoming | None:
+    """The transfer that was last asked for under an artefact."""
+    found = sa.select(incoming.c.id).where(incoming.c.artefact_id == artefact_id)
+    newest = tx.scalar(found.order_by(incoming.c.created_at.desc()).limit(1))
+    return by_id(tx, adapter, newest) if newest else None
 
 
 def by_token(tx: Tx, adapter: Adapter, token: str) -> Incoming | None:
