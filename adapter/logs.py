@@ -71,6 +71,9 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    # gunicorn writes through handlers of its own, and names the address of a request that failed.
+    for own in logging.getLogger("gunicorn.error").handlers:
+        own.setFormatter(handler.formatter)
     for name in _NEVER_BELOW_WARNING:
         # Their lower levels print URLs and SQL parameters.
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))

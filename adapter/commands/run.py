@@ -31,7 +31,7 @@ def config_or_exit() -> Config:
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--threads", default=8, show_default=True, help="Requests answered at a time.")
+@click.option("--threads", default=12, show_default=True, help="Requests answered at a time.")
 def serve(host: str, threads: int) -> None:
     """Run the adapter: callbacks, HIMS API, and the worker unless REDIS_URL is set."""
     config = config_or_exit()

@@ -97,6 +97,27 @@ def test_exception_is_told_by_class_and_place_not_by_its_text(
     assert "Asha" not in stream.getvalue()
 
 
+def test_gunicorn_that_names_the_address_of_a_failed_request_is_redacted_too(
+    stream: io.StringIO,
+) -> None:
+    gunicorn = logging.getLogger("gunicorn.error")
+    own = logging.StreamHandler(stream)
+    gunicorn.addHandler(own)
+    gunicorn.propagate = False
+    try:
+        logs.configure("INFO")
+        try:
+            raise ValueError("Asha Verma")
+        except ValueError:
+            gunicorn.exception("Error handling request %s", "/push/7Jm2rKq0sYv1")
+    finally:
+        gunicorn.removeHandler(own)
+        gunicorn.propagate = True
+    (line,) = lines(stream)
+    assert line["event"] == f"Error handling request /push/{logs.BLANK}"
+    assert "Asha" not in stream.getvalue()
+
+
 def test_libraries_that_print_urls_stay_silent_below_warning(stream: io.StringIO) -> None:
     logs.configure("DEBUG")
     logging.getLogger("urllib3.connectionpool").debug("POST /sms?key=1")
