@@ -17,9 +17,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,6 +36,13 @@ JAR = SOURCE / "target" / "fhir-server.jar"
 DEFAULT_HEAP = "2g"
 MINIMUM_JAVA = 17
 _LAST_LINES = 15
+#: Roles beside the adapter's that a caller can have, and the setting that holds their tokens.
+ROLES = {
+    "hims": "FHIR_HIMS_TOKENS",
+    "analyst": "FHIR_ANALYST_TOKENS",
+    "analyst.received": "FHIR_ANALYST_RECEIVED_TOKENS",
+    "admin": "FHIR_ADMIN_TOKENS",
+}
 # A line of the server's log that is meant for the person who waits: `<time> INFO  fhir-server: …`.
 _PROGRESS_LINE = re.compile(r"^\S+ \w+ +fhir-server: (.+)$")
 
@@ -46,12 +53,16 @@ class FhirServerError(Exception):
 
 @dataclass
 class FhirServer:
-    """A running FHIR server that this process started and owns."""
+    """A running FHIR server that this process started and owns.
+
+    `token` is the adapter's; `tokens` those of the other roles that were asked for, by role.
+    """
 
     base_url: str
     token: str
     process: subprocess.Popen[bytes]
     log_file: Path
+    tokens: dict[str, str] = field(default_factory=dict)
 
     def stop(self, grace_s: float = 15) -> None:
         """Ask it to end, so that the database is closed; kill it when it takes longer."""
@@ -118,6 +129,8 @@ def start(
     token: str | None = None,
     guide: str | None = "",
     database: dict[str, str] | None = None,
+    roles: Iterable[str] = (),
+    settings: dict[str, str] | None = None,
     on_progress: Progress | None = None,
     timeout_s: float = 240,
 ) -> FhirServer:
@@ -125,11 +138,12 @@ def start(
 
     `data_dir` holds the H2 database; `database` with the keys `url` (JDBC), `username` and
     `password` names a PostgreSQL database instead. `guide` is the implementation guide's path or
-    URL, None for none; left out, `ig.guide_package()` decides. Ready means that it answers and
-    that the guide is installed or known not to be had. Environment variables of the server that
-    are not given here (FHIR_HEAP, SERVER_ADDRESS, …) pass through; without a `token` one is made,
-    unless FHIR_ANONYMOUS=true lets everyone in. On Linux the server also ends
-    with the thread that called this, so call it from one that lives as long as it is needed.
+    URL, None for none; left out, `ig.guide_package()` decides. For each of `roles` (`ROLES`) a
+    token is made. Ready means that it answers and that the guide is installed or known not to be
+    had. Environment variables of the server that are not given here or in `settings` (FHIR_HEAP,
+    SERVER_ADDRESS, …) pass through; without a `token` one is made, unless FHIR_ANONYMOUS=true lets
+    everyone in. On Linux the server also ends with the thread that called this, so call it from
+    one that lives as long as it is needed.
 
     Raises FhirServerError when it ends early or is not ready in `timeout_s` seconds.
     """
@@ -137,13 +151,16 @@ def start(
     jar = build(tell)
     port = port or _free_port()
     anonymous = os.environ.get("FHIR_ANONYMOUS", "").lower() == "true"
-    token = token or ("" if anonymous else secrets.token_urlsafe(32))
+    tokens = {role: secrets.token_urlsafe(32) for role in roles}
+    token = token or ("" if anonymous and not tokens else secrets.token_urlsafe(32))
     env = {
         **os.environ,
         "SERVER_PORT": str(port),
         "FHIR_TOKEN": token,
         "FHIR_DATA_DIR": str(data_dir.resolve()),
         "ABDM_IG_PACKAGE": (ig.guide_package() if guide == "" else guide) or ig.NO_GUIDE,
+        **{ROLES[role]: made for role, made in tokens.items()},
+        **(settings or {}),
     }
     for name, value in (database or {}).items():
         env[f"SPRING_DATASOURCE_{name.upper()}"] = value
@@ -160,7 +177,7 @@ def start(
             stdin=subprocess.DEVNULL,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
-    server = FhirServer(f"http://127.0.0.1:{port}/fhir", token, process, log_file)
+    server = FhirServer(f"http://127.0.0.1:{port}/fhir", token, process, log_file, tokens)
     try:
         _wait_until_ready(server, log_start, tell, timeout_s)
     except BaseException:

@@ -1,15 +1,17 @@
-"""The one real FHIR server of a test run."""
+"""The real FHIR servers of a test run: one for everything, one with callers of every role."""
 
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from conformance import fhir_server
+from tests import issuer as issuers
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,35 @@ def hapi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hapi]:
 def fhir(hapi: Hapi) -> Client:
     """Plain HTTP to the FHIR server of this run."""
     return Client(hapi)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A FHIR server, a caller of each role by its name, and the issuer whose tokens it takes."""
+
+    base_url: str
+    callers: dict[str, Client]
+    issuer: issuers.Issuer
+    log_file: Path
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """A server of this run's own, also where `FHIR_BASE_URL` names another."""
+    folder = tmp_path_factory.mktemp("guarded")
+    with issuers.running() as issuer:
+        settings = {
+            "FHIR_JWT_ISSUER": issuers.NAME,
+            "FHIR_JWT_JWKS_URL": issuer.jwks_url,
+            "FHIR_JWT_AUDIENCE": issuers.AUDIENCE,
+        }
+        with fhir_server.start(
+            folder / "data",
+            log_file=folder / "fhir-server.log",
+            guide=None,
+            roles=fhir_server.ROLES,
+            settings=settings,
+        ) as server:
+            tokens = {"adapter": server.token, **server.tokens}
+            callers = {role: Client(Hapi(server.base_url, token)) for role, token in tokens.items()}
+            yield Guarded(server.base_url, callers, issuer, server.log_file)

@@ -48,8 +48,38 @@ def start_by_hand(tmp_path: Path, **settings: str) -> subprocess.CompletedProces
             {"FHIR_ANONYMOUS": "true", "SERVER_ADDRESS": "0.0.0.0"},
             "FHIR_ANONYMOUS=true is allowed only on a loopback address",
         ),
+        (
+            {"FHIR_ANONYMOUS": "true", "FHIR_HIMS_TOKENS": "h" * 16},
+            "FHIR_TOKEN is not set",
+        ),
+        ({"FHIR_TOKEN": "fifteen letters"}, "FHIR_TOKEN is shorter than 16 characters"),
+        (
+            {"FHIR_TOKEN": "a" * 16, "FHIR_ADMIN_TOKENS": f"{'b' * 16}, {'c' * 15}"},
+            "FHIR_ADMIN_TOKENS is shorter than 16 characters",
+        ),
+        (
+            {"FHIR_TOKEN": "a" * 16, "FHIR_HIMS_TOKENS": f"{'b' * 16},{'a' * 16}"},
+            "the same token is in FHIR_TOKEN and FHIR_HIMS_TOKENS",
+        ),
+        (
+            {"FHIR_TOKEN": "a" * 16, "FHIR_JWT_ISSUER": "https://login.hospital.test"},
+            "there is no FHIR_JWT_JWKS_URL, FHIR_JWT_AUDIENCE",
+        ),
+        (
+            {
+                "FHIR_TOKEN": "a" * 16,
+                "FHIR_JWT_ISSUER": "https://login.hospital.test",
+                "FHIR_JWT_JWKS_URL": "http://login.hospital.test/jwks.json",
+                "FHIR_JWT_AUDIENCE": "fhir.hospital.test",
+            },
+            "FHIR_JWT_JWKS_URL is not an https URL",
+        ),
     ],
-    ids=["no token", "blank token", "anonymous on every interface"],
+    ids=[
+        *("no token", "blank token", "anonymous on every interface"),
+        *("anonymous beside a role's token", "short token", "short token of a role"),
+        *("one token for two roles", "issuer without keys", "keys over plain http"),
+    ],
 )
 def test_a_server_that_anyone_could_read_does_not_start_and_says_why(
     tmp_path: Path, settings: dict[str, str], sentence: str

@@ -9,7 +9,7 @@ import java.nio.charset.StandardCharsets;
 import org.springframework.web.filter.OncePerRequestFilter;
 
 /**
- * Lets a FHIR request pass only with the bearer token.
+ * Lets a FHIR request pass only with a bearer token, and notes the role that the token gives.
  *
  * <p>It stands before HAPI's servlet, so that nothing of a stranger's request is parsed. The capability
  * statement stays open, as FHIR clients read it before they authenticate and it holds no patient data.
@@ -18,9 +18,7 @@ class BearerTokenFilter extends OncePerRequestFilter {
 
     private static final String OUTCOME =
             """
-            {"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"login",\
-            "diagnostics":"Send the header 'Authorization: Bearer <FHIR_TOKEN>' with the token that this \
-            server was started with."}]}""";
+            {"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"%s","diagnostics":"%s"}]}""";
 
     private final AccessPolicy policy;
 
@@ -32,14 +30,25 @@ class BearerTokenFilter extends OncePerRequestFilter {
     protected void doFilterInternal(
             HttpServletRequest request, HttpServletResponse response, FilterChain chain)
             throws ServletException, IOException {
-        if (isCapabilityStatement(request) || policy.permits(request.getHeader("Authorization"))) {
-            chain.doFilter(request, response);
-            return;
+        if (!isCapabilityStatement(request)) {
+            try {
+                policy.roleOf(request.getHeader("Authorization")).noteOn(request);
+            } catch (AccessRefused refused) {
+                answer(response, refused);
+                return;
+            }
         }
-        response.setStatus(HttpServletResponse.SC_UNAUTHORIZED);
-        response.setHeader("WWW-Authenticate", "Bearer realm=\"fhir\"");
+        chain.doFilter(request, response);
+    }
+
+    private static void answer(HttpServletResponse response, AccessRefused refused) throws IOException {
+        response.setStatus(refused.status);
+        if (refused.status == HttpServletResponse.SC_UNAUTHORIZED) {
+            response.setHeader("WWW-Authenticate", "Bearer realm=\"fhir\"");
+        }
         response.setContentType("application/fhir+json;charset=UTF-8");
-        response.getOutputStream().write(OUTCOME.getBytes(StandardCharsets.UTF_8));
+        byte[] body = OUTCOME.formatted(refused.code, refused.getMessage()).getBytes(StandardCharsets.UTF_8);
+        response.getOutputStream().write(body);
     }
 
     private static boolean isCapabilityStatement(HttpServletRequest request) {

@@ -13,6 +13,7 @@ import ca.uhn.fhir.rest.api.EncodingEnum;
 import ca.uhn.fhir.rest.server.RestfulServer;
 import ca.uhn.fhir.rest.server.provider.ResourceProviderFactory;
 import ca.uhn.fhir.rest.server.util.ISearchParamRegistry;
+import java.util.List;
 import org.springframework.boot.web.servlet.FilterRegistrationBean;
 import org.springframework.boot.web.servlet.ServletRegistrationBean;
 import org.springframework.context.annotation.Bean;
@@ -52,6 +53,8 @@ class RestServerConfiguration {
         paging.setDefaultPageSize(DEFAULT_PAGE_SIZE);
         paging.setMaximumPageSize(MAXIMUM_PAGE_SIZE);
         server.setPagingProvider(paging);
+
+        List.of(new RoleRules(), new HiddenRecords(), new OwnRecordsSearch()).forEach(server::registerInterceptor);
 
         server.setDefaultResponseEncoding(EncodingEnum.JSON);
         // Records are kept as given: no narrative is added to what a doctor wrote.
