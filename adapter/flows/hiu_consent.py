@@ -63,7 +63,13 @@ def on_consent_request_init(
     if message.error is not None or message.consent_request_id is None:
         refusal = reaction(ConsentRequestInit.__name__, message.error)
         return _over(
-            adapter, envelope, request, State.FAILED, refusal.sentence, type(refusal).__name__
+            adapter,
+            envelope,
+            request,
+            State.FAILED,
+            refusal.sentence,
+            OnConsentRequestInit,
+            type(refusal).__name__,
         )
     handle = message.consent_request_id
     if handle in (request.abdm_id, request.repeat_id):
@@ -109,7 +115,7 @@ def on_consent_request_status(
     notice = HiuConsentNotify(
         message.consent_request_id, message.status, None, message.artefact_ids
     )
-    return _follow(adapter, envelope, request, notice)
+    return _follow(adapter, envelope, request, notice, OnConsentRequestStatus)
 
 
 def on_hiu_consent_notify(
@@ -120,7 +126,7 @@ def on_hiu_consent_notify(
     Raises RetryLater while on-init may still name the request, ConsentNotFound when it won't.
     """
     request = _noticed(adapter, envelope, message)
-    follow = _follow(adapter, envelope, request, message)
+    follow = _follow(adapter, envelope, request, message, HiuConsentNotify)
 
     def commit(tx: Tx) -> None:
         outbox.queue(
@@ -170,26 +176,34 @@ def _answered(adapter: Adapter, envelope: Envelope, message: type) -> ConsentReq
 
 
 def _follow(
-    adapter: Adapter, envelope: Envelope, request: ConsentRequest, notice: HiuConsentNotify
+    adapter: Adapter,
+    envelope: Envelope,
+    request: ConsentRequest,
+    notice: HiuConsentNotify,
+    source: type,
 ) -> Commit:
-    """What a notice, or a state that ABDM told when asked, means for the request."""
+    """What a notice, or a state that ABDM told when asked (`source`), means for the request."""
     if notice.status == "REQUESTED":
         return lambda tx: None
     if notice.status == "GRANTED":
-        return _granted(adapter, envelope, request, notice)
+        return _granted(adapter, envelope, request, notice, source)
     if notice.status == "DENIED" or not notice.artefact_ids:
         state = State(notice.status)
         if state is State.REVOKED and request.state is State.GRANTED:
             return _asked_again(adapter, request)
-        return _over(adapter, envelope, request, state, masked(notice.reason or ""), None)
-    return _artefacts_ended(adapter, envelope, request, notice)
+        return _over(adapter, envelope, request, state, masked(notice.reason or ""), source)
+    return _artefacts_ended(adapter, envelope, request, notice, source)
 
 
 def _granted(
-    adapter: Adapter, envelope: Envelope, request: ConsentRequest, notice: HiuConsentNotify
+    adapter: Adapter,
+    envelope: Envelope,
+    request: ConsentRequest,
+    notice: HiuConsentNotify,
+    source: type,
 ) -> Commit:
     if not states.allowed(request.state, State.GRANTED):
-        return ignored(adapter, envelope, f"The request is {request.state} for good.")
+        return ignored(adapter, envelope, source, f"The request is {request.state} for good.")
     if not notice.artefact_ids:
         log.error("ALERT consent granted, but no artefact named", consent_request=request.id)
         return lambda tx: None  # asked again at the next poll
@@ -222,14 +236,15 @@ def _over(
     request: ConsentRequest,
     state: State,
     reason: str,
-    error: str | None,
+    source: type,
+    error: str | None = None,
 ) -> Commit:
     """The request itself is over: denied, unanswered, refused."""
     if request.state is state:
         return lambda tx: None
     # EXPIRED without artefacts means that nobody answered, which cannot be once it was granted.
     if request.state is State.GRANTED or not states.allowed(request.state, state):
-        return ignored(adapter, envelope, f"The request is {request.state} and stays so.")
+        return ignored(adapter, envelope, source, f"The request is {request.state} and stays so.")
     sentence = reason or REASONS[state]
     show(adapter, request, state, sentence)
 
@@ -242,7 +257,11 @@ def _over(
 
 
 def _artefacts_ended(
-    adapter: Adapter, envelope: Envelope, request: ConsentRequest, notice: HiuConsentNotify
+    adapter: Adapter,
+    envelope: Envelope,
+    request: ConsentRequest,
+    notice: HiuConsentNotify,
+    source: type,
 ) -> Commit:
     """Exactly the artefacts named have ended: at once in SQL; then ABDM is asked to confirm it."""
     end = HiuArtefactState(notice.status)
@@ -261,13 +280,14 @@ def _artefacts_ended(
     if len(mine) < len(rows):
         late.append("An artefact of another facility was named.")
 
-    settled = settle(adapter, request)
+    # A state that ABDM told when asked is that of the whole request.
+    settled = settle(adapter, request, all_known=source is OnConsentRequestStatus)
 
     def commit(tx: Tx) -> None:
         for artefact_id in mine:
             hiu_fetch.confirm(adapter, tx, artefact_id)
         if late:
-            ignored(adapter, envelope, " ".join(late))(tx)
+            ignored(adapter, envelope, source, " ".join(late))(tx)
         settled(tx)
 
     return commit

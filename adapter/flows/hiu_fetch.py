@@ -171,7 +171,7 @@ def _too_late(adapter: Adapter, envelope: Envelope, row: HiuArtefact, *, after: 
                 row.id, row.reason, row.ended_at, hip_id=row.hip_id, patient_id=row.patient_id
             )
         )
-    return ignored(adapter, envelope, "The artefact has ended and stays so.")
+    return ignored(adapter, envelope, OnConsentFetch, "The artefact has ended and stays so.")
 
 
 def _gone(adapter: Adapter, row: HiuArtefact, request: ConsentRequest, end: State) -> Commit:

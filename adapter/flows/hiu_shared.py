@@ -42,25 +42,29 @@ def answered(adapter: Adapter, envelope: Envelope, message: type) -> OutboxRow:
     return row
 
 
-def ignored(adapter: Adapter, envelope: Envelope, why: str) -> Commit:
-    """Nothing changes; the trail says that something was told which the states forbid."""
+def ignored(adapter: Adapter, envelope: Envelope, message: type, why: str) -> Commit:
+    """Nothing changes; the trail says that `message` told something which the states forbid."""
 
     def commit(tx: Tx) -> None:
         log.warning("late consent message ignored", request_id=envelope.request_id, reason=why)
-        event = audit.refused(adapter, envelope, "HiuConsentNotify", IllegalTransition.__name__)
+        event = audit.refused(adapter, envelope, message.__name__, IllegalTransition.__name__)
         outbox.queue_audit(tx, adapter, event)
 
     return commit
 
 
-def settle(adapter: Adapter, request: ConsentRequest) -> Commit:
-    """A granted request ends once every artefact of it has. Raises FhirUnavailable."""
+def settle(adapter: Adapter, request: ConsentRequest, *, all_known: bool = False) -> Commit:
+    """A granted request ends once every artefact of it has. Raises FhirUnavailable.
+
+    `all_known`: ABDM has just named every artefact, also where its grant never got here.
+    """
     with adapter.db.reading() as tx:
         rows = hiu_artefacts.of_request(tx, request.id)
     reasons = {row.reason for row in rows if row.reason is not None}
     alive = (HiuArtefactState.NOTIFIED, HiuArtefactState.GRANTED)
     # Before its grant is known, there may be artefacts that we have not heard of.
-    if request.state is not State.GRANTED or not reasons or any(r.state in alive for r in rows):
+    known = all_known or request.state is State.GRANTED
+    if not known or not reasons or any(row.state in alive for row in rows):
         return lambda tx: None
     revoked = HiuArtefactState.REVOKED in reasons
     state = State.REVOKED if revoked else State.EXPIRED

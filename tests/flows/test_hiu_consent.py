@@ -588,6 +588,21 @@ def test_request_without_notice_is_polled_at_growing_intervals_and_the_answer_is
     assert polls_after(86400) == 2
 
 
+@pytest.mark.parametrize("end", ["REVOKED", "EXPIRED"])
+def test_request_whose_notices_were_all_lost_ends_as_abdm_says_when_asked(
+    hiu: Site, patient: Json, end: str
+) -> None:
+    row, handle = asked(hiu, patient)
+    detail = artefact(hiu, patient)
+    hiu.clock.advance(60)
+    work.sweep(hiu.adapter)
+    hiu.run()
+    status(hiu, hiu.outside.only(STATUS), handle, end, detail)
+    assert request_row(hiu, row.id)["state"] == end
+    assert artefact_row(hiu, detail)["reason"] == end
+    assert hiu.outside.to(REQUEST) == []
+
+
 def test_unfetched_artefact_is_asked_for_again(hiu: Site, patient: Json) -> None:
     detail = artefact(hiu, patient)
     _, handle = asked(hiu, patient)
