@@ -1,4 +1,4 @@
-"""HIMS entities into FHIR R4, and FHIR R4 records into ABDM documents.
+"""HIMS entities into FHIR R4, FHIR R4 records into ABDM documents, and received documents back.
 
 A pure library: no network, no database, no clock, no configuration; imports nothing of `adapter`.
 
@@ -7,6 +7,7 @@ A pure library: no network, no database, no clock, no configuration; imports not
     bundle = build_document("OPConsultation", records)   # a document Bundle, a plain dict
     bundles = build_documents("Invoice", records)        # one a document: a visit may have several
     page = to_bytes(bundle)                              # same records, same bytes
+    received = split_received(page, origin)              # another hospital's, into its resources
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import orjson
 from mappings import documents
 from mappings.documents.visit import INLINE_LIMIT
 from mappings.entities import to_fhir
+from mappings.received import split_received
 from mappings.records import DocumentImpossible, Records, group_by_root
 from mappings.resources import Resource
 
@@ -27,6 +29,7 @@ __all__ = [
     "build_documents",
     "group_by_root",
     "hi_types",
+    "split_received",
     "to_bytes",
     "to_fhir",
 ]

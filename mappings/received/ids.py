@@ -128,9 +128,9 @@ class Names:
     def _relative(self, scope: str, wanted: str, within: Part) -> Named | None:
         """`Type/id`: on the server that the referring entry's fullUrl names (R4 bundle.html,
         "Resolving references in Bundles"), else the only one of that type and id."""
-        base = re.sub(r"[A-Z][A-Za-z]+/[^/]+\Z", "", _HISTORY.sub("", within.full_url))
-        if "//" in base:
-            found = self._by_url.get((scope, base + wanted))
+        server, _, _ = _HISTORY.sub("", within.full_url).rpartition(f"/{within.kind}/")
+        if server:
+            found = self._by_url.get((scope, f"{server}/{wanted}"))
             if found is not None:
                 return found
         candidates = self._by_type.get((scope, wanted), [])

@@ -15,7 +15,11 @@ from xml.parsers import expat
 _XHTML: Final = "http://www.w3.org/1999/xhtml"
 # HTML's named characters, which FHIR allows in narratives and XML doesn't know.
 _ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]*);")
-_MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^<>]*>", re.IGNORECASE | re.DOTALL)
+_MARKUP = re.compile(r"<[^<>]*>")
+# What stands between these isn't for readers. Looked for one after the other: a single pattern for
+# both would take hours on a megabyte of opening tags.
+_CODE = re.compile(r"<(script|style)\b", re.IGNORECASE)
+_CODE_ENDS = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script", "style")}
 _MOST_DEPTH: Final = 100
 
 
@@ -56,7 +60,13 @@ def is_xhtml(div: str) -> bool:
 
 def plain_text(div: str) -> str:
     """What broken markup says, without it; "" if it says nothing."""
-    return " ".join(html.unescape(_MARKUP.sub(" ", div)).split())
+    pieces, at = [], 0
+    while start := _CODE.search(div, at):
+        pieces.append(div[at : start.start()])
+        end = _CODE_ENDS[start[1].lower()].search(div, start.end())
+        at = end.start() if end else len(div)
+    pieces.append(div[at:])
+    return " ".join(html.unescape(_MARKUP.sub(" ", " ".join(pieces))).split())
 
 
 def as_xhtml(text: str) -> str:

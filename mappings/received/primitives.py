@@ -24,7 +24,9 @@ _TEMPORAL = re.compile(
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?\Z", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,10}\Z", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,4})?\Z", re.ASCII)
-_BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*\Z")
+_SPACES: Final = " \t\r\n"
+# Possessive (`*+`): going back over megabytes of spaces would take hours.
+_BASE64 = re.compile(rf"[A-Za-z0-9+/{_SPACES}]*+={{0,2}}+[{_SPACES}]*+\Z")
 _DATA_URL = re.compile(r"\s*data:[^,]{0,200};base64,")
 _URL_SAFE = str.maketrans("-_", "+/")
 # FHIR R4: 32 bits, signed.
@@ -122,10 +124,16 @@ def _base64(value: Any, _element: Element) -> Any:
     if not isinstance(value, str):
         return INVALID
     if _BASE64.match(value):
-        return value
-    prefix = _DATA_URL.match(value)
-    plain = value[prefix.end() if prefix else 0 :].translate(_URL_SAFE)
-    return plain if _BASE64.match(plain) else INVALID
+        plain = value
+    else:
+        prefix = _DATA_URL.match(value)
+        plain = value[prefix.end() if prefix else 0 :].translate(_URL_SAFE)
+        if not _BASE64.match(plain):
+            return INVALID
+    beyond = (len(plain) - sum(map(plain.count, _SPACES))) % 4
+    if beyond == 0:
+        return plain
+    return INVALID if beyond == 1 or "=" in plain[-4:] else plain + "=" * (4 - beyond)
 
 
 _CHECKS: Final[dict[str, Callable[[Any, Element], Any]]] = {

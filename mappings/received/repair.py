@@ -39,7 +39,7 @@ _MOST_TEXT: Final = 10_000
 def repaired(reader: Reader) -> Resource:
     """The resource under its id here, with its references rewritten; not labelled yet."""
     part = reader.named.part
-    content = {k: v for k, v in part.resource.items() if k not in ("resourceType", "id")}
+    content = {k: v for k, v in part.resource.items() if k not in ("resourceType", "id", "_id")}
     if isinstance(content.get("meta"), dict):
         meta = {k: v for k, v in content.pop("meta").items() if k not in _OF_THE_SERVER}
         content |= {"meta": meta} if meta else {}
@@ -165,12 +165,22 @@ def _contained(value: Json, path: str, reader: Reader) -> Json | None:
         reader.add("unknown-resource-type", path, words)
         return None
     content = {k: v for k, v in value.items() if k != "resourceType"}
-    return {"resourceType": kind, **_object(content, kind, f"{path}({kind})", reader)}
+    found = _object(content, kind, f"{path}({kind})", reader)
+    if found.get("id", "").startswith("#"):
+        reader.add("id-invalid", path, "starts with #, which only references to it do.")
+        found["id"] = found["id"].lstrip("#")
+    return {"resourceType": kind, **found}
 
 
 def _extension(found: Json, path: str, reader: Reader) -> Json:
-    """An Extension has a value or extensions; a value beside extensions becomes one of them."""
+    """An Extension has a url, and a value or extensions; a value beside extensions becomes one."""
+    if found and "url" not in found:
+        reader.add("invalid-value", path, "has no url; it was given one of this adapter's.")
+        found = {"url": INVALID_VALUE, **found}
     values = {k: v for k, v in found.items() if k.lstrip("_").startswith("value")}
+    if not values and "extension" not in found:
+        reader.add("empty-value", path, _EMPTY)
+        return {}
     if not values or "extension" not in found:
         return found
     reader.add("invalid-value", path, "has a value and extensions; the value is now one of these.")
@@ -198,11 +208,14 @@ def _primitive(value: Json, name: str, element: Element, path: str, reader: Read
             kept.append(one)
             sides.append(told(side, more) if more else side)
     found: Json = {}
-    if any(each is not None for each in kept):
-        found[name] = kept if element.many else kept[0]
-    if any(sides):
-        aligned = [side or None for side in sides]
-        found[f"_{name}"] = aligned if element.many else aligned[0]
+    if element.many and kept:
+        # With its nulls, also where nothing else is left: HAPI drops a `_name` that stands alone.
+        found[name] = kept
+        if any(sides):
+            found[f"_{name}"] = [side or None for side in sides]
+    elif kept:
+        found |= {name: kept[0]} if kept[0] is not None else {}
+        found |= {f"_{name}": sides[0]} if sides[0] else {}
     return found
 
 

@@ -269,9 +269,18 @@ VALUES: list[tuple[str, Any, Any]] = [
     ("identifier", ["12345"], {"identifier": [kept_as_text("12345")]}),
     ("name", "Asha", {"name": [{"text": "Asha"}]}),
     ("name", [{"given": ["", "Asha", None]}], {"name": [{"given": ["Asha"]}]}),
+    (
+        "name",
+        [{"given": [{"a": 1}]}],
+        {"name": [{"given": [None], "_given": [kept_as_text('{"a": 1}')]}]},
+    ),
+    ("extension", [{"url": "http://x/empty"}], {}),
     ("maritalStatus", "Married", {"maritalStatus": {"text": "Married"}}),
     ("photo", [{"data": "data:image/png;base64,aGk="}], {"photo": [{"data": "aGk="}]}),
     ("photo", [{"data": "_-8="}], {"photo": [{"data": "/+8="}]}),
+    ("photo", [{"data": "aGk"}], {"photo": [{"data": "aGk="}]}),
+    ("photo", [{"data": "aGk=aGk="}], {"photo": [{"_data": kept_as_text("aGk=aGk=")}]}),
+    ("photo", [{"data": "aGkaG"}], {"photo": [{"_data": kept_as_text("aGkaG")}]}),
     ("photo", [{"data": "no!"}], {"photo": [{"_data": kept_as_text("no!")}]}),
     ("photo", [{"data": "!" * 20_000, "title": "x"}], {"photo": [{"title": "x"}]}),
     ("telecom", [{"rank": "2"}], {"telecom": [{"rank": 2}]}),
@@ -287,6 +296,16 @@ VALUES: list[tuple[str, Any, Any]] = [
                 "div": '<div xmlns="http://www.w3.org/1999/xhtml">Fever &amp; cough</div>',
             }
         },
+    ),
+    (
+        "extension",
+        [{"valueString": "x"}],
+        {"extension": [{"url": INVALID_VALUE, "valueString": "x"}]},
+    ),
+    (
+        "contained",
+        [{"resourceType": "Patient", "id": "#p"}],
+        {"contained": [{"resourceType": "Patient", "id": "p"}]},
     ),
     (
         "extension",
@@ -315,6 +334,20 @@ def test_a_value_that_fhir_forbids_is_read_as_meant_or_kept_as_text(
     content = {k: v for k, v in patient.items() if k not in ("resourceType", "id", "meta")}
     assert content == stored
     assert bool(found.flags) == (json.dumps({name: arrives}) != json.dumps(stored))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("MedicationRequest", "intent"),
+        ("Immunization", "status"),
+        ("Composition", "confidentiality"),
+        ("Claim", "status"),
+    ],
+)
+def test_a_code_outside_a_required_list_is_kept_as_text(kind: str, name: str) -> None:
+    found = split(bundle(res(kind, "1", **{name: "done?"})))
+    assert one(found, kind)[f"_{name}"] == kept_as_text("done?")
 
 
 def test_of_two_values_of_a_choice_the_second_becomes_an_extension() -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from functools import cache
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -195,9 +196,9 @@ def _with_scan(size: int) -> bytes:
 
 def test_a_document_of_thirteen_megabytes_is_split_in_less_than_a_second() -> None:
     content = _with_scan(10_000_000)
-    started = time.perf_counter()
+    started = time.process_time()
     document = split_received(content, origin())
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert document.flags == ()
 
 
@@ -209,3 +210,43 @@ def test_a_scan_is_neither_copied_nor_kept_twice() -> None:
     tracemalloc.stop()
     assert one(document, "DocumentReference")
     assert len(content) + peak < 4 * len(content)
+
+
+def _narrative(div: str) -> Any:
+    return bundle(res("Patient", "1", text={"status": "generated", "div": div}))
+
+
+# Megabytes that a careless pattern would go over again and again.
+@pytest.mark.parametrize(
+    "value",
+    [
+        _narrative("<script" * 200_000),
+        _narrative("<div>" + "<" * 2_000_000),
+        _narrative("<div>" + "&a" * 1_000_000),
+        _narrative("<div>" * 400_000),
+        bundle(res("Binary", "1", data=" " * 2_000_000 + "!")),
+        bundle(res("Binary", "1", data="A" * 2_000_000 + "!")),
+        bundle(res("Observation", "1", valueQuantity={"value": "1" * 2_000_000})),
+        bundle(res("Observation", "1", effectiveDateTime=" " * 2_000_000 + "2026")),
+        bundle(res("Observation", "1" * 2_000_000, subject={"reference": "A" * 2_000_000})),
+        bundle(res("Observation", "1", subject={"reference": "/_history" * 200_000})),
+        bundle(*[res("Patient", "1", language=str(n)) for n in range(4000)]),
+    ],
+    ids=[
+        "scripts",
+        "angles",
+        "entities",
+        "deep",
+        "spaces",
+        "base64",
+        "digits",
+        "padding",
+        "names",
+        "versions",
+        "conflicts",
+    ],
+)
+def test_no_content_takes_long(value: Any) -> None:
+    started = time.process_time()
+    assert split(value).flags
+    assert time.process_time() - started < 5

@@ -23,6 +23,8 @@ BINDING_NAME = DEFINITION + "elementdefinition-bindingName"
 FHIR_TYPE = DEFINITION + "structuredefinition-fhir-type"
 FOLDER = "org/hl7/fhir/r4/model/"
 INHERITED = "DomainResource"
+# A code system of HL7 v3, which the jar's value sets lack.
+CONFIDENTIALITY = "http://terminology.hl7.org/ValueSet/v3-ConfidentialityClassification"
 
 
 def main(jar: str) -> None:
@@ -33,7 +35,8 @@ def main(jar: str) -> None:
             ElementTree.fromstring(archive.read(f"{FOLDER}profile/profiles-{name}.xml"))
             for name in ("types", "resources")
         ]
-    lists = code_lists(schema)
+        values = ElementTree.fromstring(archive.read(FOLDER + "valueset/valuesets.xml"))
+    lists = {**value_sets(values), **code_lists(schema), CONFIDENTIALITY: list("ULMNRV")}
     used: dict[str, list[str]] = {}
     types: dict[str, dict[str, str]] = {}
     resources = []
@@ -72,6 +75,28 @@ def code_lists(schema: ElementTree.Element) -> dict[str, list[str]]:
         codes = [e.get("value", "") for e in simple.iter(f"{XSD}enumeration")]
         if name.endswith("-list") and codes:
             found[name.removesuffix("-list")] = codes
+    return found
+
+
+def value_sets(root: ElementTree.Element) -> dict[str, list[str]]:
+    """The codes of every value set that lists them or takes whole code systems, by URL."""
+    systems = {
+        value(system, "url"): [value(c, "code") for c in system.iter(f"{FHIR}concept")]
+        for system in root.iter(f"{FHIR}CodeSystem")
+        if value(system, "content") == "complete"
+    }
+    found = {}
+    for each in root.iter(f"{FHIR}ValueSet"):
+        codes: list[str] = []
+        for include in each.findall(f"{FHIR}compose/{FHIR}include"):
+            listed = [value(c, "code") for c in include.findall(f"{FHIR}concept")]
+            whole = systems.get(value(include, "system"), [])
+            if include.find(f"{FHIR}filter") is not None or not (listed or whole):
+                break
+            codes += listed or whole
+        else:
+            if codes and each.find(f"{FHIR}compose/{FHIR}exclude") is None:
+                found[value(each, "url")] = codes
     return found
 
 
@@ -131,6 +156,11 @@ def binding(
         if extension.get("url") == BINDING_NAME and name in lists:
             used[name] = lists[name]
             return f"={name}"
+    url = value(element, "binding", "valueSet").split("|")[0]
+    if url in lists:
+        name = "".join(part.title() for part in url.rsplit("/", 1)[-1].split("-"))
+        used[name] = lists[url]
+        return f"={name}"
     return ""
 
 
