@@ -10,6 +10,7 @@ import pytest
 from conformance.simulator.client import SimulatorClient
 from conformance.simulator.config import SimulatorConfig
 from conformance.simulator.server import RunningSimulator, start_in_thread
+from tests.unit.simulator.desk import Desk
 from tests.unit.simulator.small_hip import (
     ADDRESS,
     CLIENT_ID,
@@ -124,3 +125,8 @@ def hiu_world(running: RunningSimulator) -> Iterator[HiuWorld]:
     yield HiuWorld(client, hiu)
     client.reset()
     hiu.stop()
+
+
+@pytest.fixture
+def desk(world: World) -> Desk:
+    return Desk(world.client.base_url, world.hip.session())

@@ -16,11 +16,6 @@ OTP_PATH = "/enrollment/request/otp"
 
 
 @pytest.fixture
-def desk(world: World) -> Desk:
-    return Desk(world.client.base_url, world.hip.session())
-
-
-@pytest.fixture
 def aadhaar(world: World) -> str:
     return world.client.add_person("Asha", "Rao", "F", "1990-03-07", MOBILE)
 
