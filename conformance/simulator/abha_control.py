@@ -1,9 +1,9 @@
-"""The control calls about Aadhaar holders, ABHA accounts, their codes and QR texts."""
+"""The control calls about Aadhaar holders, ABHA accounts, facilities, and shared profiles."""
 
 from collections.abc import Callable
 from typing import Any
 
-from conformance.simulator import abha_cards, abha_people
+from conformance.simulator import abha_cards, abha_people, registry, share, views
 from conformance.simulator.core import Simulator
 from conformance.simulator.lookups import NotFound
 
@@ -36,6 +36,12 @@ def _qr(simulator: Simulator, abha_number: str, form: str) -> Any:
         return abha_cards.payload(account, form)
 
 
+def _share(simulator: Simulator, share_id: str) -> Any:
+    with simulator.state.changed:
+        told = views.plain(share.share_named(simulator, share_id))
+    return {name: value for name, value in told.items() if name != "body"}
+
+
 ACTIONS: dict[str, Action] = {
     "add-person": abha_people.add_person,
     "add-abha": abha_people.add_account,
@@ -46,4 +52,8 @@ ACTIONS: dict[str, Action] = {
     "abha-rotate-key": lambda simulator: simulator.abha_keys.rotate(),
     "abha-otp": _otp,
     "abha-qr": _qr,
+    "add-facility": registry.add_facility,
+    "scan-qr": share.scan,
+    "share": _share,
+    "replay-share": share.replay,
 }

@@ -16,13 +16,13 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from conformance.simulator import counterparts, sms
+from conformance.simulator import counterparts, phr_share, registry, share, sms
 from conformance.simulator.abha_checks import AbhaOperation, check_abha_call
 from conformance.simulator.abha_operations import OPERATIONS as ABHA_OPERATIONS
 from conformance.simulator.checks import check_call
 from conformance.simulator.control import control_blueprint
 from conformance.simulator.core import Call, Reply, Simulator
-from conformance.simulator.errors import Refusal, error_body
+from conformance.simulator.errors import Refusal, Shape, error_body
 from conformance.simulator.faults import Fault
 from conformance.simulator.operations import Operation, by_path
 from conformance.simulator.phr import phr_blueprint
@@ -30,6 +30,13 @@ from conformance.simulator.times import now
 
 MAX_BODY = 64 * 1024 * 1024
 Answer = Callable[[], Response]
+# How an unknown path is refused, by where it begins; the first that fits.
+_UNKNOWN: dict[str, Shape] = {
+    "/api/hiecm/data-flow": "not-found",
+    "/api/": "framework",
+    "/abha/": "framework",
+    "/v4/": "not-found",
+}
 Check = Callable[[bytes], tuple[str, Any]]  # the raw body: client id, message
 
 
@@ -40,9 +47,16 @@ def create_app(simulator: Simulator) -> Flask:
     for (method, path), operations in by_path().items():
         view = _gateway_view(simulator, operations)
         app.add_url_rule(path, operations[0].message, view, methods=[method])
-    for operation in ABHA_OPERATIONS:
-        view = _abha_view(simulator, operation)
-        app.add_url_rule(operation.path, operation.message, view, methods=[operation.method])
+    for operation in registry.OPERATIONS:
+        app.add_url_rule(
+            operation.path,
+            f"{operation.message} {operation.path}",
+            _registry_view(simulator, operation),
+            methods=[operation.method],
+        )
+    for abha in ABHA_OPERATIONS:
+        view = _abha_view(simulator, abha)
+        app.add_url_rule(abha.path, abha.message, view, methods=[abha.method])
     app.add_url_rule("/hiu/push/<token>", "push", _push_view(simulator), methods=["POST"])
     app.add_url_rule("/sms", "sms", _sms_view(simulator), methods=["POST"])
     app.register_blueprint(control_blueprint(simulator))
@@ -51,6 +65,11 @@ def create_app(simulator: Simulator) -> Flask:
     @app.get("/healthz")
     def healthz() -> Response:
         return _response(200, {"ok": True})
+
+    @app.get(share.PATH)
+    def scanned() -> Response:
+        """Where a counter's QR leads that names this simulator as its app."""
+        return Response(status=302, headers={"Location": phr_share.landing(request.url)})
 
     @app.get("/")
     def index() -> Response:
@@ -64,11 +83,10 @@ def create_app(simulator: Simulator) -> Flask:
 
     @app.errorhandler(404)
     def unknown_path(_error: Exception) -> Response:
-        if not request.path.startswith(("/api/", "/abha/")):
+        shape = next((s for prefix, s in _UNKNOWN.items() if request.path.startswith(prefix)), None)
+        if shape is None:
             return Response("There is nothing here.", 404, mimetype="text/plain")
-        data_flow = request.path.startswith("/api/hiecm/data-flow")
-        shape = error_body("not-found" if data_flow else "framework", "404", "Not Found", 404)
-        return _response(404, shape)
+        return _response(404, error_body(shape, "404", "Not Found", 404))
 
     return app
 
@@ -96,6 +114,15 @@ def _abha_view(simulator: Simulator, operation: AbhaOperation) -> Callable[..., 
     return view
 
 
+def _registry_view(simulator: Simulator, operation: Operation) -> Callable[..., Response]:
+    def view(**arguments: str) -> Response:
+        headers = _headers()
+        check = functools.partial(registry.check_registry_call, simulator, operation, headers)
+        return _called(simulator, operation, headers, check, arguments)
+
+    return view
+
+
 def _called(
     simulator: Simulator,
     operation: Operation | AbhaOperation,
@@ -105,7 +132,8 @@ def _called(
 ) -> Response:
     def answer() -> Response:
         client_id, body = check(request.get_data())
-        call = Call(operation.message, client_id, headers["REQUEST-ID"], headers, body, arguments)
+        request_id = headers.get("REQUEST-ID", "")  # the registry does not ask for one
+        call = Call(operation.message, client_id, request_id, headers, body, arguments)
         reply: Reply = operation.handler(simulator, call)
         return _response(reply.status, reply.body)
 

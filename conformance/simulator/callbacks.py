@@ -30,6 +30,7 @@ PATHS = {
     "LinkConfirm": "/api/v3/hip/link/care-context/confirm",
     "HipConsentNotify": "/api/v3/consent/request/hip/notify",
     "HipHealthInformationRequest": "/api/v3/hip/health-information/request",
+    "ProfileShare": "/api/v3/hip/patient/share",
     "OnConsentRequestInit": "/api/v3/hiu/consent/request/on-init",
     "OnConsentRequestStatus": "/api/v3/hiu/consent/request/on-status",
     "HiuConsentNotify": "/api/v3/hiu/consent/request/notify",

@@ -24,6 +24,7 @@ from conformance.simulator.results import (
     PatientEntry,
     Transfer,
 )
+from conformance.simulator.share_client import ShareClient
 from conformance.simulator.times import timestamp
 
 __all__ = ["SimulatorClient", "SimulatorError", "SimulatorTimeout"]
@@ -35,7 +36,7 @@ def _text(moment: datetime | None) -> str | None:
     return None if moment is None else timestamp(moment)
 
 
-class SimulatorClient(RecordsClient, AbhaClient):
+class SimulatorClient(RecordsClient, AbhaClient, ShareClient):
     """Everything a patient and a remote HIU do, over the control calls."""
 
     # -- linking -----------------------------------------------------------------------------

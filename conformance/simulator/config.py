@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 AlreadyLinked = Literal["sync-9999", "sync-1090", "callback-1056"]
+ShareSpelling = Literal["spec", "seen"]
 WrongLoginOtp = Literal["field", "failed"]
 WrongMobileOtp = Literal["failed", "description"]
 
@@ -51,6 +52,9 @@ class SimulatorConfig:
 
     on_request_status: int = 200
     push_needs_bearer: bool = False
+
+    share_deadline: float = 30.0
+    share_spelling: ShareSpelling = "spec"
 
     abha_otp_seconds: float = 600.0
     abha_otp_sends: int = 3

@@ -11,6 +11,7 @@ from conformance.simulator import (
     hiu_data,
     linking,
     notices,
+    share,
     user_linking,
 )
 from conformance.simulator.body_refusals import (
@@ -128,6 +129,13 @@ OPERATIONS: tuple[Operation, ...] = (
         f"{_API}/hip/v3/link/patient/links/sms/notify2",
         linking.notify_by_sms,
         "SmsNotifyRequest",
+    ),
+    Operation(
+        "ProfileOnShareRequest",
+        "POST",
+        f"{_API}/patient-share/v3/on-share",
+        share.on_share,
+        "ProfileOnShareRequest",
     ),
     Operation(
         "OnDiscoverRequest",

@@ -34,6 +34,7 @@ from conformance.simulator.phr_forms import (
     start_of_day,
     visits_of,
 )
+from conformance.simulator.phr_share import add_share_pages
 from conformance.simulator.state import Document, Service
 from conformance.simulator.times import now
 
@@ -95,6 +96,7 @@ def phr_blueprint(simulator: Simulator) -> Blueprint:
         status = 404 if isinstance(error, NotFound) else 400
         return render_template("phr/mistake.html", sentence=str(error)), status
 
+    add_share_pages(blueprint, simulator)
     blueprint.add_app_template_filter(day, "day")
     blueprint.add_app_template_filter(moment, "moment")
     return blueprint

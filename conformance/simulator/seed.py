@@ -1,18 +1,21 @@
 """Registers bridges, facilities and patients, one by one or from a seed file.
 
-A seed file is a JSON object with any of `bridges`, `services`, `patients` (lists of the
-arguments below) and `settings` (of SimulatorConfig).
+A seed file is a JSON object with any of `bridges`, `services`, `patients`, `facilities`, `people`
+(lists of the arguments of add_bridge and so on) and `settings` (of SimulatorConfig). A person may
+have `abha`, the arguments of add_account.
 """
 
 import re
 from typing import Any
 
 from conformance import schemas
+from conformance.simulator import abha_people, registry
 from conformance.simulator.core import Simulator
 from conformance.simulator.holdings import link_folder
 from conformance.simulator.lookups import NotFound, PatientMistake
 from conformance.simulator.state import Bridge, Patient, Service
 
+_LISTS = ("bridges", "services", "patients", "facilities", "people")
 ROLES = {"HIP", "HIU", "HEALTH_LOCKER", "PHR"}
 
 
@@ -78,9 +81,15 @@ def configure(simulator: Simulator, settings: dict[str, Any]) -> None:
     simulator.config = simulator.config.changed(**settings)
 
 
+def _add_person(simulator: Simulator, abha: dict[str, Any] | None = None, **person: Any) -> None:
+    aadhaar = abha_people.add_person(simulator, **person)
+    if abha is not None:
+        abha_people.add_account(simulator, aadhaar, **abha)
+
+
 def load(simulator: Simulator, contents: dict[str, Any]) -> None:
     """Everything of a seed file."""
-    unknown = set(contents) - {"bridges", "services", "patients", "settings"}
+    unknown = set(contents) - {*_LISTS, "settings"}
     if unknown:
         raise PatientMistake(f"A seed file has no member {', '.join(sorted(unknown))}.")
     configure(simulator, contents.get("settings", {}))
@@ -91,5 +100,9 @@ def load(simulator: Simulator, contents: dict[str, Any]) -> None:
             add_service(simulator, **{"client_id": None, **service})
         for patient in contents.get("patients", []):
             add_patient(simulator, **{"abha_number": None, **patient})
+        for facility in contents.get("facilities", []):
+            registry.add_facility(simulator, **facility)
+        for person in contents.get("people", []):
+            _add_person(simulator, **person)
     except TypeError as error:
         raise PatientMistake(f"An entry of the seed file does not fit: {error}.") from error

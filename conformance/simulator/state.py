@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from conformance.simulator.abha_state import AbhaState
+from conformance.simulator.facility_state import Facility, Share
 from conformance.simulator.push_plan import Holding, PushStyle
 from conformance.simulator.refcrypto import KeyPair
 
@@ -279,6 +280,8 @@ class State:
             self.seen_key_material: set[str] = set()
             self.sms: list[dict[str, Any]] = []
             self.abha = AbhaState()
+            self.facilities: dict[str, Facility] = {}
+            self.shares: dict[str, Share] = {}
             self.exchanges: deque[Exchange] = deque(maxlen=MAX_EXCHANGES)
             self.exchange_numbers = itertools.count(1)
             self.changed.notify_all()
