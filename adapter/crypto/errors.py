@@ -5,6 +5,7 @@
       PrivateKeyInvalid    our own private key or nonce, imported or stored
       DecryptionFailed     content that cannot be decrypted; nothing of it was released
       ComputationFault     the curve arithmetic contradicted itself
+      PublishedKeyInvalid  the ABHA service's public key or its algorithm
       SealKeysInvalid      SEAL_KEYS cannot be used
       SealBroken           sealed bytes that no key of SEAL_KEYS opens
 
@@ -38,6 +39,10 @@ class DecryptionFailed(CryptoError):
 
 class ComputationFault(CryptoError):
     """A generated public key is not on the curve: a fault of memory or processor."""
+
+
+class PublishedKeyInvalid(CryptoError):
+    """The ABHA service's public key is no RSA key of enough bits, or its algorithm is unknown."""
 
 
 class SealKeysInvalid(CryptoError):

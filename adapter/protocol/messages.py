@@ -258,6 +258,48 @@ class OnLinkConfirmRequest:
     error: str | None = None
 
 
+# --- scan and share --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SharedPatient:
+    """Who shared their profile. `abha_number` None: an address without a verified identity."""
+
+    abha_address: str
+    abha_number: str | None
+    name: str
+    gender: str
+    year_of_birth: int
+    month_of_birth: int | None = None
+    day_of_birth: int | None = None
+    line: str | None = None
+    district: str | None = None
+    state: str | None = None
+    pincode: str | None = None
+    phone_number: str | None = None
+
+
+@dataclass(frozen=True)
+class ProfileShare:
+    """A patient scanned the QR of a counter and shared their profile (M0 and M1, 17.2)."""
+
+    intent: str
+    hip_id: str
+    counter: str
+    patient: SharedPatient
+
+
+@dataclass(frozen=True)
+class ProfileOnShareRequest:
+    """Answer to ProfileShare: the number in the counter's queue and its life, or `error` (17.3)."""
+
+    abha_address: str
+    counter: str = ""
+    token_number: str = ""
+    expires_in: int = 0
+    error: str | None = None
+
+
 # --- consent and data as HIP -----------------------------------------------------------------
 
 ConsentNotice = Literal["GRANTED", "REVOKED", "EXPIRED", "DENIED", "REQUESTED"]

@@ -23,6 +23,32 @@ class FacilityState(StrEnum):
     FAILED = "FAILED"
 
 
+class AbhaState(StrEnum):
+    """A transaction with the ABHA service. CHOOSING: several accounts, one has to be chosen;
+    NOT_FOUND: no ABHA for this Aadhaar number, creation may go on; VERIFIED: the person has proven
+    who they are; LINKED: to a patient here."""
+
+    STARTED = "STARTED"
+    OTP_SENT = "OTP_SENT"
+    CHOOSING = "CHOOSING"
+    NOT_FOUND = "NOT_FOUND"
+    VERIFIED = "VERIFIED"
+    MOBILE_OTP_SENT = "MOBILE_OTP_SENT"
+    MOBILE_VERIFIED = "MOBILE_VERIFIED"
+    LINKED = "LINKED"
+    EXPIRED = "EXPIRED"
+    LOCKED = "LOCKED"
+
+
+class QueueTokenState(StrEnum):
+    """A number in a counter's queue."""
+
+    ISSUED = "ISSUED"
+    CALLED = "CALLED"
+    SERVED = "SERVED"
+    EXPIRED = "EXPIRED"
+
+
 class LinkTokenState(StrEnum):
     """A link token of one (HIP, ABHA address)."""
 
@@ -150,6 +176,7 @@ class IncomingEntryState(StrEnum):
     ERRORED = "ERRORED"
 
 
+_ABHA_ENDS: set[StrEnum] = {AbhaState.EXPIRED, AbhaState.LOCKED}
 _TRANSFER_ENDS: set[StrEnum] = {TransferState.FAILED, TransferState.CANCELLED}
 _INCOMING_ENDS: set[StrEnum] = {
     IncomingState.STORED,
@@ -166,6 +193,29 @@ MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
         FacilityState.FAILED: {FacilityState.REGISTERED, FacilityState.CONFIGURED},
         # Unlinked at ABDM, or another service id stated: to be registered again.
         FacilityState.REGISTERED: {FacilityState.FAILED, FacilityState.CONFIGURED},
+    },
+    AbhaState: {
+        AbhaState.STARTED: {AbhaState.OTP_SENT, AbhaState.CHOOSING} | _ABHA_ENDS,
+        AbhaState.OTP_SENT: {
+            AbhaState.VERIFIED,
+            AbhaState.CHOOSING,
+            AbhaState.NOT_FOUND,
+        }
+        | _ABHA_ENDS,
+        AbhaState.CHOOSING: {AbhaState.VERIFIED, AbhaState.OTP_SENT} | _ABHA_ENDS,
+        AbhaState.NOT_FOUND: {AbhaState.OTP_SENT} | _ABHA_ENDS,
+        AbhaState.VERIFIED: {AbhaState.MOBILE_OTP_SENT, AbhaState.LINKED} | _ABHA_ENDS,
+        AbhaState.MOBILE_OTP_SENT: {AbhaState.MOBILE_VERIFIED} | _ABHA_ENDS,
+        AbhaState.MOBILE_VERIFIED: {AbhaState.LINKED} | _ABHA_ENDS,
+        AbhaState.LINKED: {AbhaState.EXPIRED},
+    },
+    QueueTokenState: {
+        QueueTokenState.ISSUED: {
+            QueueTokenState.CALLED,
+            QueueTokenState.SERVED,
+            QueueTokenState.EXPIRED,
+        },
+        QueueTokenState.CALLED: {QueueTokenState.SERVED, QueueTokenState.EXPIRED},
     },
     LinkTokenState: {
         LinkTokenState.REQUESTED: {
