@@ -13,6 +13,7 @@ from flask import Flask, Response, g, request
 
 from adapter.runtime import Adapter
 from adapter.web import (
+    abha,
     archive,
     callbacks,
     consents,
@@ -23,6 +24,7 @@ from adapter.web import (
     hims,
     incoming,
     push,
+    queue,
     received,
 )
 from adapter.web.auth import GatewayAuth
@@ -49,6 +51,8 @@ def create_app(adapter: Adapter) -> Flask:
         app.register_blueprint(facilities.blueprint(adapter))
         app.register_blueprint(archive.blueprint(adapter))
         app.register_blueprint(received.blueprint(adapter))
+        app.register_blueprint(abha.blueprint(adapter))
+        app.register_blueprint(queue.blueprint(adapter))
     errors.register(app)
     app.before_request(_start)
     app.after_request(_log)

@@ -71,6 +71,7 @@ class Config(BaseSettings):
     health_service_api_url: str = "https://healthidsbx.abdm.gov.in/api"
     abdm_facility_url: str = "https://apihspsbx.abdm.gov.in/v4/int"
     abha_url: str = "https://abhasbx.abdm.gov.in"
+    phr_url: str = ""
     x_cm_id: str = "sbx"
     hip_name_prefix: str = ""
     hip_name_suffix: str = ""
@@ -154,7 +155,9 @@ class Config(BaseSettings):
             raise ValueError("write it as claim=value, for example iss=https://…,azp=…")
         return {name.strip(): claim.strip() for name, _, claim in pairs}
 
-    @field_validator("abdm_url", "fhir_base_url", "public_url", "abdm_facility_url", "abha_url")
+    @field_validator(
+        "abdm_url", "fhir_base_url", "public_url", "abdm_facility_url", "abha_url", "phr_url"
+    )
     @classmethod
     def _url(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):

@@ -16,6 +16,7 @@ from adapter.crypto.sealing import Sealer
 from adapter.stores.db import Database
 from adapter.stores.fhir_store import FhirStore
 from adapter.turns import Turns
+from adapter.upstream.abha_service import AbhaService
 from adapter.upstream.facility_registry import FacilityRegistry
 from adapter.upstream.gateway import Gateway
 from adapter.upstream.otp import OtpSender
@@ -40,6 +41,7 @@ class Adapter:
     fhir: FhirStore
     gateway: Gateway
     registry: FacilityRegistry
+    abha: AbhaService
     push: PushClient
     otp: OtpSender
     sealer: Sealer
@@ -60,6 +62,7 @@ def build(
         fhir=FhirStore(config.fhir_base_url, config.fhir_token.get_secret_value()),
         gateway=gateway,
         registry=FacilityRegistry(config, gateway, clock),
+        abha=AbhaService(config, gateway, clock),
         push=PushClient(config),
         otp=OtpSender(config.otp_url.get_secret_value()),
         sealer=Sealer([key.get_secret_value() for key in config.seal_keys]),

@@ -1,9 +1,10 @@
 """Background work: `run_due` does what is due, `sweep` tidies, `EmbeddedWorker` calls both.
 
 Lanes, each drained row by row: `inbox` (callbacks), `outbox` (what leaves), `transfers` (pages
-out), `incoming` (pages in) and `endings` (consents given to us whose time is over). Every row is
-claimed under a lease, so any number of threads and processes may call `run_due` at any time, and a
-killed one loses nothing. Nothing here decides what a row means.
+out), `incoming` (pages in), `endings` (consents given to us whose time is over) and `profiles`
+(patients to be found for profiles that were shared). Every row is claimed under a lease, so any
+number of threads and processes may call `run_due` at any time, and a killed one loses nothing.
+Nothing here decides what a row means.
 """
 
 from __future__ import annotations
@@ -20,9 +21,17 @@ import structlog
 
 from adapter import receiving, sending
 from adapter.faults import failure
-from adapter.flows import archive, hip_transfer, hiu_overdue, hiu_receive
+from adapter.flows import abha_linking, archive, hip_transfer, hiu_overdue, hiu_receive
 from adapter.runtime import Adapter
-from adapter.stores import claims, endings, link_sessions, outbox, retention
+from adapter.stores import (
+    abha_transactions,
+    claims,
+    endings,
+    link_sessions,
+    outbox,
+    queue_tokens,
+    retention,
+)
 from adapter.stores.db import hiu_artefact, incoming, transfer
 
 log = structlog.get_logger(__name__)
@@ -30,7 +39,7 @@ log = structlog.get_logger(__name__)
 #: Threads per lane of one process. A slow push must not delay a discovery (so the lanes are apart),
 #: nor one slow answer of the gateway every other message (so a lane has several).
 THREADS: Mapping[str, int] = MappingProxyType(
-    {"inbox": 2, "outbox": 4, "transfers": 2, "incoming": 2, "endings": 2}
+    {"inbox": 2, "outbox": 4, "transfers": 2, "incoming": 2, "endings": 2, "profiles": 1}
 )
 POLL_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
@@ -65,6 +74,7 @@ STEPS: Mapping[str, Callable[[Adapter], bool]] = MappingProxyType(
         "outbox": sending.step,
         "transfers": _lane(transfer, transfer.c.done_at.is_(None), hip_transfer.advance_transfer),
         "incoming": _lane(incoming, incoming.c.done_at.is_(None), hiu_receive.advance_incoming),
+        "profiles": abha_linking.step,
         "endings": _lane(hiu_artefact, endings.OPEN, archive.advance_ending),
     }
 )
@@ -98,6 +108,8 @@ def sweep(adapter: Adapter) -> None:
                 sending.after_send(adapter, tx, row, "Unanswered")
     with adapter.db.transaction() as tx:
         link_sessions.lapse_sessions(tx, now)
+        abha_transactions.lapse(tx, now)
+        queue_tokens.expire(tx, now)
         retention.purge(tx, now)
     hiu_overdue.chase(adapter)
     if any(stuck.values()):

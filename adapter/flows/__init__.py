@@ -19,6 +19,7 @@ from adapter.flows import (
     hiu_raise,
     hiu_transfer,
     link_answers,
+    profile_share,
     user_linking,
 )
 from adapter.flows.handler import SENT, AfterSend, Commit, Handler, Outcome
@@ -34,6 +35,7 @@ HANDLERS: dict[type, Handler] = {
     m.OnGenerateLinkToken: link_answers.TOKEN_HANDLER,
     m.OnHipLinkCareContext: link_answers.LINK_HANDLER,
     m.OnCareContextNotify: link_answers.NOTICE_HANDLER,
+    m.ProfileShare: profile_share.HANDLER,
     m.HipConsentNotify: hip_consent.HANDLER,
     m.HipHealthInformationRequest: hip_request.HANDLER,
     m.OnConsentRequestInit: hiu_consent.INIT_HANDLER,

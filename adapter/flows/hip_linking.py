@@ -147,15 +147,7 @@ def _begin(adapter: Adapter, tx: Tx, hip_id: str, facts: PatientFacts) -> str:
         )
     token = links.token_of(tx, adapter, hip_id, address)
     if token is None:
-        token = LinkToken(
-            id=links.new_id(),
-            hip_id=hip_id,
-            abha_address=address,
-            state=LinkTokenState.EXPIRED,
-            token=None,
-            request=request,
-            requested_at=adapter.clock() - BETWEEN_TOKEN_REQUESTS,
-        )
+        token = _first_token(adapter, hip_id, request)
     elif token.state is not LinkTokenState.ACTIVE:
         # Corrected demographics count from the next request on. A token in force stays with the
         # request it was made by: the ABHA number given then must be given on each link (6.2).
@@ -185,13 +177,52 @@ def advance(adapter: Adapter, tx: Tx, hip_id: str, abha_address: str) -> str:
     token = links.token_of(tx, adapter, hip_id, abha_address)
     if not rows or token is None:
         return ""
-    now = adapter.clock()
-    if token.state is LinkTokenState.ACTIVE and token.expires_at and token.expires_at > now:
+    if _in_force(adapter, token):
         _send(adapter, tx, token, rows)
         return ""
     links.move(tx, rows, CareContextLinkState.WAITING_FOR_TOKEN)
     if token.state is LinkTokenState.REQUESTED:
         return ""  # the answer, or its absence, decides
+    delay = _ask(adapter, tx, token)
+    if delay:
+        return (
+            "A link token was asked for a moment ago; the next request leaves in "
+            f"{int(delay.total_seconds() // 60) + 1} minutes, as ABDM requires."
+        )
+    return ""
+
+
+def ask_for_token(adapter: Adapter, tx: Tx, hip_id: str, request: GenerateLinkTokenRequest) -> None:
+    """Have a link token at hand before there is anything to link; nothing where one is in force or
+    asked for already."""
+    token = links.token_of(tx, adapter, hip_id, request.abha_address)
+    if token is None:
+        token = _first_token(adapter, hip_id, request)
+    elif token.state is LinkTokenState.REQUESTED or _in_force(adapter, token):
+        return
+    _ask(adapter, tx, replace(token, request=request))
+
+
+def _in_force(adapter: Adapter, token: LinkToken) -> bool:
+    ends = token.expires_at
+    return token.state is LinkTokenState.ACTIVE and ends is not None and ends > adapter.clock()
+
+
+def _first_token(adapter: Adapter, hip_id: str, request: GenerateLinkTokenRequest) -> LinkToken:
+    return LinkToken(
+        id=links.new_id(),
+        hip_id=hip_id,
+        abha_address=request.abha_address,
+        state=LinkTokenState.EXPIRED,
+        token=None,
+        request=request,
+        requested_at=adapter.clock() - BETWEEN_TOKEN_REQUESTS,
+    )
+
+
+def _ask(adapter: Adapter, tx: Tx, token: LinkToken) -> timedelta:
+    """Queue a request for this token; how long it has to wait."""
+    now = adapter.clock()
     delay = max(token.requested_at + BETWEEN_TOKEN_REQUESTS - now, timedelta(0))
     links.put_token(
         tx,
@@ -209,18 +240,13 @@ def advance(adapter: Adapter, tx: Tx, hip_id: str, abha_address: str) -> str:
     outbox.queue(
         tx,
         adapter,
-        self_started(adapter, hip_id),
+        self_started(adapter, token.hip_id),
         token.request,
         deadline=ANY_REPLY,
         delay=delay,
         subject=token.id,
     )
-    if delay:
-        return (
-            "A link token was asked for a moment ago; the next request leaves in "
-            f"{int(delay.total_seconds() // 60) + 1} minutes, as ABDM requires."
-        )
-    return ""
+    return delay
 
 
 def _send(adapter: Adapter, tx: Tx, token: LinkToken, rows: list[ContextLink]) -> None:

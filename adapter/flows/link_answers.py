@@ -34,7 +34,7 @@ from adapter.protocol.messages import (
 from adapter.protocol.refusals import reaction
 from adapter.rules.states import CareContextLinkState, LinkTokenState, move
 from adapter.runtime import Adapter
-from adapter.stores import facilities, links, outbox
+from adapter.stores import abha_profiles, facilities, links, outbox
 from adapter.stores.db import Tx
 from adapter.stores.links import ContextLink, LinkToken
 
@@ -43,6 +43,8 @@ TOKEN_LIFE = timedelta(days=180)
 #: When ABDM is told of linked content: after the link, and after each "not linked yet".
 NOTICE_DELAYS = tuple(timedelta(seconds=s) for s in (5, 5, 15, 60))
 PATIENCE = timedelta(hours=1)
+#: Codes of an ABHA that its holder has deactivated (M0 and M1, section 6.1).
+DEACTIVATED = frozenset({"ABDM-1134", "ABDM-1216", "ABDM-1308", "ABDM-1407"})
 
 
 def on_generate_link_token(
@@ -58,9 +60,11 @@ def on_generate_link_token(
         if message.error is not None or not message.link_token:
             error = message.error or ErrorObject("", "no token in the answer")
             refusal = reaction("GenerateLinkTokenRequest", error)
+            active = error.code not in DEACTIVATED
+            abha_profiles.doubted(tx, token.abha_address, refusal.sentence, active=active)
             _give_up_token(adapter, tx, token, type(refusal).__name__, refusal.sentence)
             return
-        active = replace(
+        active_token = replace(
             token,
             state=LinkTokenState.ACTIVE,
             token=message.link_token,
@@ -68,7 +72,8 @@ def on_generate_link_token(
             error=None,
             sentence=None,
         )
-        links.put_token(tx, adapter, active)
+        links.put_token(tx, adapter, active_token)
+        abha_profiles.vouched(tx, token.abha_address)
         advance(adapter, tx, token.hip_id, token.abha_address)
 
     return commit

@@ -7,6 +7,7 @@ leave what is absent absent. Source: M0 and M1, sections 9 to 11. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -208,6 +209,14 @@ def one(data: Any) -> Mapping[str, Any]:
     if isinstance(data, list):
         data = data[0] if data else {}
     return data if isinstance(data, Mapping) else {}
+
+
+def hint(message: str) -> str:
+    """What a person is shown of "OTP sent to … ending with ******4417": the last four digits."""
+    found = re.search(r"(\d{4})\D*$", message)
+    if found is None:
+        return "The one-time password has been sent."
+    return f"The one-time password was sent to the number ending with {found.group(1)}."
 
 
 def failed(data: Mapping[str, Any]) -> str | None:

@@ -127,6 +127,10 @@ class OtpNotSent(ProtocolError):
     """No mobile number is on record, or the message could not be handed over."""
 
 
+class ShareNotSupported(ProtocolError):
+    """A share with an intent that this hospital has no use for; only profiles are taken."""
+
+
 class ConsentNotFound(ProtocolError):
     """No artefact by this id."""
 
@@ -271,6 +275,7 @@ CODES: dict[str, Code] = {
     "OtpExpired": Code("ABDM-1035", 202, "OTP expired", "V3 contract 6.5"),
     "OtpLocked": Code("ABDM-1035", 202, "Too many incorrect OTPs", "V3 contract 6.5"),
     "OtpNotSent": Code("ABDM-1010", 202, "Unable to send the one time password", "6.5"),
+    "ShareNotSupported": Code("ABDM-1049", 202, "Invalid Profile Share Intent Keys", _CATALOGUE),
     "ConsentNotFound": Code("ABDM-1062", 202, "Consent Not granted", _CATALOGUE),
     "ConsentNotGranted": Code("ABDM-1062", 202, "Consent Not granted", _CATALOGUE),
     "ConsentExpired": Code("ABDM-1061", 202, "Consent artefact expired", _CATALOGUE),

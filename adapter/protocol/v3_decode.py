@@ -101,6 +101,36 @@ def hip_health_information_request(body: Fields) -> m.HipHealthInformationReques
     )
 
 
+def profile_share(body: Fields) -> m.ProfileShare:
+    """M0 and M1, 17.2: parts of a birth date and the address may be null, numbers or texts."""
+    meta = body.inner("metaData")
+    patient = body.inner("profile").inner("patient")
+    address = patient.inner_or_none("address") or Fields({})
+    return m.ProfileShare(
+        intent=body.text("intent").strip().upper(),
+        hip_id=meta.text("hipId"),
+        counter=meta.text("context"),
+        patient=m.SharedPatient(
+            abha_address=patient.text("abhaAddress").strip(),
+            abha_number=patient.text_or_none("abhaNumber"),
+            name=patient.text("name"),
+            gender=patient.text("gender").strip().upper(),
+            year_of_birth=patient.integer("yearOfBirth"),
+            month_of_birth=_part(patient, "monthOfBirth"),
+            day_of_birth=_part(patient, "dayOfBirth"),
+            line=address.text_or_none("line"),
+            district=address.text_or_none("district"),
+            state=address.text_or_none("state"),
+            pincode=address.text_or_none("pincode") or address.text_or_none("pinCode"),
+            phone_number=patient.text_or_none("phoneNumber"),
+        ),
+    )
+
+
+def _part(patient: Fields, name: str) -> int | None:
+    return patient.integer(name) if patient.text_or_none(name) else None
+
+
 def _identifiers(patient: Fields, name: str) -> tuple[m.Identifier, ...]:
     return tuple(
         m.Identifier(_IDENTIFIER_TYPES.get(kind, kind), value)

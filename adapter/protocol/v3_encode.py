@@ -88,6 +88,20 @@ def on_link_confirm(envelope: Envelope, message: m.OnLinkConfirmRequest) -> Wire
     return _reply(envelope, {"patient": _patients(message.patients)}, message.error)
 
 
+def profile_on_share(envelope: Envelope, message: m.ProfileOnShareRequest) -> Wire:
+    """M0 and M1, 17.3; `expiry` in seconds, as a number (section 21)."""
+    acknowledgement = {
+        "status": "SUCCESS",
+        "abhaAddress": message.abha_address,
+        "profile": {
+            "context": message.counter,
+            "tokenNumber": message.token_number,
+            "expiry": message.expires_in,
+        },
+    }
+    return _reply(envelope, {"acknowledgement": acknowledgement}, message.error)
+
+
 def hip_consent_on_notify(envelope: Envelope, message: m.HipConsentOnNotifyRequest) -> Wire:
     """6.6; the acknowledgement is one object (decision 13), status in capitals (14)."""
     acknowledgement = {"status": "OK", "consentId": message.consent_id}

@@ -59,6 +59,14 @@ def match(
     return Match(found[0].patient_id, _matched_by(query, found[0]))
 
 
+def possible(
+    query: DiscoverCareContexts, known: Iterable[PatientFacts], *, age_band: int
+) -> tuple[str, ...]:
+    """Ids of everyone who may be the person: shown to the desk, never decided upon."""
+    fitting = (c for c in known if _by_abha(query, c) or _by_mobile(query, c, age_band))
+    return tuple(dict.fromkeys(c.patient_id for c in fitting))
+
+
 def _values(identifiers: Sequence[Identifier], kind: str) -> frozenset[str]:
     read = _READ[kind]
     return frozenset(read(i.value) for i in identifiers if i.type == kind) - {""}

@@ -195,7 +195,8 @@ MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
         FacilityState.REGISTERED: {FacilityState.FAILED, FacilityState.CONFIGURED},
     },
     AbhaState: {
-        AbhaState.STARTED: {AbhaState.OTP_SENT, AbhaState.CHOOSING} | _ABHA_ENDS,
+        AbhaState.STARTED: {AbhaState.OTP_SENT, AbhaState.CHOOSING, AbhaState.NOT_FOUND}
+        | _ABHA_ENDS,
         AbhaState.OTP_SENT: {
             AbhaState.VERIFIED,
             AbhaState.CHOOSING,

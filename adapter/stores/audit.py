@@ -29,6 +29,7 @@ MESSAGE = "urn:abdm-adapter:message"
 DOCUMENT = "urn:abdm-adapter:received-document"
 REQUEST_ID = "urn:abdm:request-id"
 TRANSACTION = "urn:abdm:transaction-id"
+ABHA_TRANSACTION = "urn:abdm-adapter:abha-transaction"
 
 _LIFECYCLE = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
 _ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
@@ -56,6 +57,10 @@ CONSENT_ENDED = Tag("consent:artefact:end", "deprecate", "Deprecate Record Lifec
 RECORDS_ARCHIVED = Tag("consent:artefact:archive", "archive", "Archive Record Lifecycle Event", "D")
 COPY_ERASED = Tag("record:archive:erase", "destroy", "Destroy/Delete Record Lifecycle Event", "D")
 RECORDS_VIEWED = Tag("record:received:view", "access", "Access/View Record Lifecycle Event", "R")
+ABHA_CREATED = Tag(
+    "abha:profile:create", "originate", "Originate/Retain Record Lifecycle Event", "C"
+)
+ABHA_LINKED = Tag("abha:profile:link", "link", "Link Record Lifecycle Event", "U")
 REFUSED = Tag("gateway:message:refuse", "access", "Access/View Record Lifecycle Event", "E")
 TAGS = (
     LINKED,
@@ -67,6 +72,8 @@ TAGS = (
     RECORDS_ARCHIVED,
     COPY_ERASED,
     RECORDS_VIEWED,
+    ABHA_CREATED,
+    ABHA_LINKED,
     REFUSED,
 )
 
@@ -219,6 +226,17 @@ def copy_erased(
         _entity(DOCUMENT, document_id, _OBJECT),
     ]
     return _event(adapter, COPY_ERASED, entities, hip_id=hiu_id, user=user)
+
+
+def abha_created(adapter: Adapter, *, hip_id: str, transaction_id: str, user: str) -> Resource:
+    """An ABHA was created here with the person's consent (kept with the profile)."""
+    entities = [_entity(ABHA_TRANSACTION, transaction_id, _OBJECT)]
+    return _event(adapter, ABHA_CREATED, entities, hip_id=hip_id, user=user)
+
+
+def abha_linked(adapter: Adapter, *, hip_id: str | None, patient_id: str, user: str) -> Resource:
+    """A patient's record received the identifiers of an ABHA."""
+    return _event(adapter, ABHA_LINKED, [_patient(patient_id)], hip_id=hip_id, user=user)
 
 
 def refused(adapter: Adapter, envelope: Envelope, message: str, error: str) -> Resource:

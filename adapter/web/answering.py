@@ -8,8 +8,15 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from adapter.flows import lookup
-from adapter.protocol.errors import DependencyUnavailable, FhirUnavailable, MalformedRequest
+from adapter.flows.abha_desk import Desk
+from adapter.protocol.errors import (
+    DependencyUnavailable,
+    FhirUnavailable,
+    MalformedRequest,
+    NotFound,
+)
 from adapter.runtime import Adapter
+from adapter.stores import facilities
 from adapter.web.auth import Caller, require_hims_key
 
 
@@ -50,3 +57,30 @@ def body_of(expected: str) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise MalformedRequest(f"Send {expected} as JSON.")
     return body
+
+
+def facilities_of(adapter: Adapter, caller: Caller) -> dict[str, str]:
+    """HIP service ids by HFR id of the facilities that the caller may act for."""
+    with adapter.db.reading() as tx:
+        pairs = facilities.served(tx)
+    return {hfr_id: hip_id for hfr_id, hip_id in pairs if caller.may_act_for(hfr_id)}
+
+
+def facility_of(adapter: Adapter, caller: Caller, named: object) -> str:
+    """The HIP service id of the facility `named` (its HFR id), or of the caller's only one.
+
+    Raises NotFound (none of theirs), MalformedRequest (several, and none named).
+    """
+    own = facilities_of(adapter, caller)
+    if named is not None:
+        if not isinstance(named, str) or named not in own:
+            raise NotFound("There is no such facility among yours.")
+        return own[named]
+    if len(own) != 1:
+        raise MalformedRequest("Name the facility (its HFR id) in facility: you have several.")
+    return next(iter(own.values()))
+
+
+def desk_of(adapter: Adapter, caller: Caller) -> Desk:
+    """Who acts, and for which facilities."""
+    return Desk(caller.name, frozenset(facilities_of(adapter, caller).values()))

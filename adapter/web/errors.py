@@ -13,6 +13,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from adapter.faults import failure
+from adapter.protocol.abha_refusals import HTTP_STATUS, AbhaRefused
 from adapter.protocol.errors import CODES, RequestError, RetryLater, UpstreamError
 
 log = structlog.get_logger(__name__)
@@ -62,7 +63,8 @@ def answer(error: Exception) -> tuple[Response, int]:
 def _upstream(error: UpstreamError) -> tuple[Response, int]:
     """ABDM's own code where it gave one: 503 may be tried again, 422 needs something changed."""
     passing = isinstance(error, RetryLater)
-    name = "DependencyUnavailable" if passing else "Unexpected"
-    made = body(name, error.sentence)
+    made = body("DependencyUnavailable" if passing else "Unexpected", error.sentence)
     made["error"]["code"] = error.code or made["error"]["code"]
+    if isinstance(error, AbhaRefused):
+        return jsonify(made), HTTP_STATUS.get(error.reason, 422)
     return jsonify(made), 503 if passing else 422

@@ -54,6 +54,7 @@ WRITTEN: dict[str, Any] = {
         TRANSACTION, LINK, "xxxxxx0045", at("2026-11-02T04:20:00")
     ),
     "OnLinkConfirmRequest": m.OnLinkConfirmRequest((entry("OPConsultation"),)),
+    "ProfileOnShareRequest": m.ProfileOnShareRequest(ADDRESS, "COUNTER-2", "17", 1800),
     "HipConsentOnNotifyRequest": m.HipConsentOnNotifyRequest(CONSENT),
     "HipHealthInformationOnRequest": m.HipHealthInformationOnRequest(TRANSFER),
     "DataFlowNotifyByHip": m.DataFlowNotifyByHip(
@@ -113,6 +114,7 @@ REPLIES_WITH_ERROR = [
     m.OnLinkInitRequest(TRANSACTION, error="OtpNotSent"),
     m.OnLinkConfirmRequest(error="OtpInvalid"),
     m.HipConsentOnNotifyRequest(CONSENT, error="ConsentExpired"),
+    m.ProfileOnShareRequest(ADDRESS, error="ShareNotSupported"),
     m.HipHealthInformationOnRequest(TRANSFER, error="ConsentNotGranted"),
     m.HiuConsentOnNotifyRequest(error="RequestNotServable"),
 ]
@@ -215,6 +217,25 @@ READ: dict[str, Any] = {
     ),
     "LinkConfirm": None,
     "LinkConfirm.number": m.LinkConfirm(LINK, "081604"),
+    "ProfileShare": m.ProfileShare(
+        "PROFILE_SHARE",
+        HIP,
+        "COUNTER-2",
+        m.SharedPatient(
+            ADDRESS,
+            "91-2200-0000-4405",
+            "Meera Joshi",
+            "F",
+            1984,
+            11,
+            3,
+            "4 Hill Road",
+            "Mumbai",
+            "Maharashtra",
+            "400050",
+            "9820000045",
+        ),
+    ),
     "HipConsentNotify": None,
     "HipConsentNotify.revoked": m.HipConsentNotify(CONSENT, "REVOKED", None, None),
     "HipConsentNotify.expired": m.HipConsentNotify(CONSENT, "EXPIRED", None, None),

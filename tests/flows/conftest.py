@@ -6,8 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from adapter.app import create_app
+from adapter.config import ApiKey
+from adapter.runtime import system_clock
+from conformance.simulator.config import SimulatorConfig
+from conformance.simulator.server import RunningSimulator, start_in_thread
 from tests import rig
+from tests.flows.abha import KEY, Front, fresh_numbers
 from tests.flows.harness import Site, outside
 from tests.flows.hims import Hospital, hospital_of
 
@@ -43,3 +50,34 @@ def site(database_url: str, hapi: Any) -> Iterator[Site]:
 def hospital(site: Site) -> Hospital:
     """The site's HIMS API, with a second facility that has a key of its own."""
     return hospital_of(site)
+
+
+@pytest.fixture(scope="session")
+def abdm() -> Iterator[RunningSimulator]:
+    """The simulated ABDM of all desks."""
+    quick = SimulatorConfig(callback_delay_min=0.0, callback_delay_max=0.01)
+    with start_in_thread(quick) as running:
+        running.client.timeout = 10.0
+        yield running
+
+
+@pytest.fixture
+def front(database_url: str, hapi: Any, abdm: RunningSimulator) -> Iterator[Front]:
+    """A registration desk: an adapter of its own, the real simulator's ABHA service, real HAPI."""
+    hfr_id = f"IN{uuid.uuid4().int % 10**10:010d}"
+    abdm.client.reset()
+    fresh_numbers(abdm)
+    abdm.client.add_bridge("SBX_000001", "secret-of-a-test", "http://127.0.0.1:9")
+    abdm.client.add_service(hfr_id, "Hospital of a Test", ["HIP", "HIU"], "SBX_000001")
+    adapter = rig.adapter_over(
+        database_url,
+        system_clock,
+        abdm_facilities=hfr_id,
+        abdm_url=abdm.base_url,
+        abha_url=abdm.base_url,
+        fhir_base_url=hapi.base_url,
+        fhir_token=hapi.token,
+        hims_api_keys=(ApiKey(SecretStr(KEY), None),),
+    )
+    yield Front(adapter, create_app(adapter).test_client(), abdm)
+    adapter.db.close()

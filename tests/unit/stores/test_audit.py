@@ -72,6 +72,12 @@ EVENTS: dict[str, Callable[[Adapter], dict[str, Any]]] = {
         document_id="rcv-1",
         refusal="ConsentRevoked",
     ),
+    "abha:profile:create": lambda adapter: audit.abha_created(
+        adapter, hip_id=HIP_ID, transaction_id="t-1", user="Sister Mary"
+    ),
+    "abha:profile:link": lambda adapter: audit.abha_linked(
+        adapter, hip_id=HIP_ID, patient_id="p-1", user="Sister Mary"
+    ),
     "gateway:message:refuse": lambda adapter: audit.refused(
         adapter, Envelope("v3", request_id="r-1", hip_id=HIP_ID), "LinkConfirm", "OtpInvalid"
     ),

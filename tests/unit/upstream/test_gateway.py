@@ -290,7 +290,8 @@ def test_gateway_that_does_not_answer_is_given_up_in_time(
     gateway: Gateway, remote: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway.session_token()
-    monkeypatch.setattr(http.call, "__kwdefaults__", {"body": None, "read_seconds": 0.2})
+    defaults = {**http.call.__kwdefaults__, "read_seconds": 0.2}
+    monkeypatch.setattr(http.call, "__kwdefaults__", defaults)
 
     def slow(_request: Request) -> Response:
         time.sleep(1)

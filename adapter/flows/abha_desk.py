@@ -1,0 +1,107 @@
+"""What every step at the desk shares: who acts, the transaction it holds, what a refusal leaves.
+
+A step first looks whether it is next (`rules.abha_steps`), then holds the row while ABDM is asked,
+then stores what came of it. When ABDM is away nothing has changed and the step may be repeated;
+when it refuses, the row keeps the reason, counts a wrong one-time password, or ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from adapter.protocol.abha_refusals import AbhaRefused, Reason
+from adapter.protocol.errors import Conflict, NotFound, UpstreamError
+from adapter.rules.abha_steps import IDLE_LIFE, Step, locks, require
+from adapter.rules.states import AbhaState
+from adapter.runtime import Adapter
+from adapter.stores import abha_transactions
+from adapter.stores.abha_transactions import AbhaTransaction
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Who acts (a person's name), and for which facilities (HIP service ids)."""
+
+    requester: str
+    hip_ids: frozenset[str]
+
+
+def shown(adapter: Adapter, desk: Desk, transaction_id: str) -> AbhaTransaction:
+    """A transaction of the desk's facilities. Raises NotFound."""
+    with adapter.db.reading() as tx:
+        row = abha_transactions.by_id(tx, adapter, transaction_id, desk.hip_ids)
+    if row is None:
+        raise NotFound("Your facilities know no such ABHA transaction.")
+    return row
+
+
+def begun(adapter: Adapter, row: AbhaTransaction) -> AbhaTransaction:
+    """Store a new transaction, held by its first step."""
+    with adapter.db.transaction() as tx:
+        abha_transactions.insert(tx, adapter, row)
+    return row
+
+
+def held(adapter: Adapter, desk: Desk, transaction_id: str, step: Step) -> AbhaTransaction:
+    """The transaction, held for `step`.
+
+    Raises NotFound, Conflict (not this step now, or another desk is at it), TooMany.
+    """
+    now = adapter.clock()
+    with adapter.db.transaction() as tx:
+        row = abha_transactions.by_id(tx, adapter, transaction_id, desk.hip_ids)
+        if row is None:
+            raise NotFound("Your facilities know no such ABHA transaction.")
+        require(row.facts, step, now)
+        name = abha_transactions.hold(tx, transaction_id, now)
+    if name is None:
+        raise Conflict("This transaction is being worked on; look again in a moment.")
+    return replace(row, busy_id=name)
+
+
+@contextmanager
+def asking(adapter: Adapter, row: AbhaTransaction) -> Iterator[None]:
+    """Around calls to ABDM: a refusal changes the row as it must, and the hold ends."""
+    try:
+        yield
+    except UpstreamError as error:
+        with adapter.db.transaction() as tx:
+            abha_transactions.store(tx, adapter, refused(row, error))
+        raise
+    except BaseException:
+        with adapter.db.transaction() as tx:
+            abha_transactions.let_go(tx, row)
+        raise
+
+
+def refused(row: AbhaTransaction, error: UpstreamError) -> AbhaTransaction:
+    """The row after a refusal."""
+    changed = replace(row, error=type(error).__name__, sentence=error.sentence)
+    reason = error.reason if isinstance(error, AbhaRefused) else None
+    if reason is Reason.OTP_WRONG:
+        changed = replace(changed, wrong=row.wrong + 1)
+        return replace(changed, state=AbhaState.LOCKED) if locks(changed.wrong) else changed
+    if reason is Reason.LOCKED:
+        return replace(changed, state=AbhaState.LOCKED)
+    if reason is Reason.TRANSACTION:
+        return replace(changed, state=AbhaState.EXPIRED)
+    return changed
+
+
+def stored(adapter: Adapter, row: AbhaTransaction, **changes: Any) -> AbhaTransaction:
+    """Store what a step came to, and let go. Raises Conflict where the hold was lost."""
+    row = stepped(adapter, row, **changes)
+    with adapter.db.transaction() as tx:
+        done = abha_transactions.store(tx, adapter, row)
+    if not done:
+        raise Conflict("This step took too long and another began; look at the transaction again.")
+    return row
+
+
+def stepped(adapter: Adapter, row: AbhaTransaction, **changes: Any) -> AbhaTransaction:
+    """The row a step further: alive for another while, without the last refusal."""
+    fresh: dict[str, Any] = {"error": None, "sentence": None}
+    return replace(row, expires_at=adapter.clock() + IDLE_LIFE, **(fresh | changes))

@@ -1,0 +1,223 @@
+"""An ABHA is created by Aadhaar OTP, step by step, and becomes a patient's (CRT_ABHA_101…113)."""
+
+import pytest
+
+from mappings import systems
+from tests.flows.abha import CONSENT, Front, new_mobile
+
+
+def identifiers(patient: dict) -> dict[str, str]:
+    return {each["system"]: each["value"] for each in patient["identifier"]}
+
+
+def test_a_patient_without_abha_gets_one_in_four_steps(front: Front) -> None:
+    person = front.person()
+    begun = front.enrol(person)
+    assert (begun["state"], begun["steps"]) == ("OTP_SENT", ["verify_otp", "send_otp"])
+    assert begun["message"].endswith(f"ending with {person.mobile[-4:]}.")
+    path = f"/abha/transactions/{begun['id']}"
+
+    verified = front.post(f"{path}/verify", otp=front.otp(person.mobile), mobile=person.mobile)
+    assert verified["state"] == "VERIFIED"
+    assert verified["steps"] == ["suggest_address", "set_address", "link"]
+    profile = verified["profile"]
+    assert (profile["name"], profile["date_of_birth"]) == ("Asha Verma", "1984-03-07")
+    assert (profile["new"], profile["verified"], profile["patient"]) == (True, True, None)
+    assert profile["mobile"] == person.mobile
+
+    offered = front.get(f"{path}/addresses")["addresses"]
+    assert len(offered) >= 3
+    chosen = front.post(f"{path}/address", abha_address=offered[0])
+    assert chosen["profile"]["health_id"] == f"{offered[0]}@sbx"
+
+    linked = front.post(f"{path}/link")
+    assert linked["state"] == "LINKED"
+    patient = front.fhir_patient(linked["patient"])
+    account = front.abdm.abha_of(person.aadhaar)
+    assert account is not None
+    assert identifiers(patient) == {
+        systems.ABHA_NUMBER: account.abha_number,
+        systems.ABHA_ADDRESS: f"{offered[0]}@sbx",
+    }
+    assert patient["gender"] == "female"
+    assert patient["address"][0]["state"] == "MAHARASHTRA"
+    assert patient["address"][0]["district"] == "MUMBAI"
+
+
+def test_the_consent_is_kept_with_the_profile_and_without_it_nothing_is_sent(front: Front) -> None:
+    person = front.person()
+    calls = len(front.abdm.exchanges())
+    for consent in ({**CONSENT, "agreed": False}, {**CONSENT, "version": "1.3"}, None):
+        front.refused("/abha/enrolments", 400, aadhaar=person.aadhaar, consent=consent)
+    assert len(front.abdm.exchanges()) == calls
+    front.created(person)
+    (row,) = front.rows("abha_profile")
+    assert "I agree to create my ABHA." in row["consent"]
+    assert "Sister Mary" in row["consent"]
+
+
+@pytest.mark.parametrize(
+    "aadhaar", ["99990000123", "9999000012345", "abcdefghijkl", "999900001230"]
+)
+def test_what_is_no_aadhaar_number_makes_no_call(front: Front, aadhaar: str) -> None:
+    calls = len(front.abdm.exchanges())
+    error = front.refused("/abha/enrolments", 400, aadhaar=aadhaar, consent=CONSENT)
+    assert aadhaar not in error["message"]
+    assert len(front.abdm.exchanges()) == calls
+    assert front.rows("abha_transaction") == []
+
+
+def test_a_wrong_otp_is_told_and_entered_again_without_the_aadhaar_number(front: Front) -> None:
+    person = front.person()
+    begun = front.enrol(person)
+    path = f"/abha/transactions/{begun['id']}/verify"
+    error = front.refused(path, 422, otp=other_than(front.otp(person.mobile)), mobile=person.mobile)
+    assert (error["code"], "wrong" in error["message"]) == ("ABDM-1204", True)
+    assert front.abdm.abha_of(person.aadhaar) is None
+    verified = front.post(path, otp=front.otp(person.mobile), mobile=person.mobile)
+    assert verified["state"] == "VERIFIED"
+
+
+def test_too_many_wrong_otps_lock_the_transaction(front: Front) -> None:
+    person = front.person()
+    begun = front.enrol(person)
+    path = f"/abha/transactions/{begun['id']}/verify"
+    wrong = other_than(front.otp(person.mobile))
+    front.refused(path, 422, otp=wrong, mobile=person.mobile)
+    front.refused(path, 422, otp=wrong, mobile=person.mobile)
+    assert front.refused(path, 429, otp=wrong, mobile=person.mobile)["code"] == "ABDM-1100"
+    error = front.refused(path, 429, otp=front.otp(person.mobile), mobile=person.mobile)
+    assert "30 minutes" in error["message"]
+    assert front.get(f"/abha/transactions/{begun['id']}")["state"] == "LOCKED"
+    (row,) = front.rows("abha_transaction")
+    assert row["secret"] is None
+
+
+def test_an_expired_otp_is_not_even_sent_to_abdm_and_a_new_one_works(front: Front) -> None:
+    person = front.person()
+    begun = front.enrol(person)
+    front.earlier(begun, 601)
+    path = f"/abha/transactions/{begun['id']}"
+    calls = len(front.abdm.exchanges())
+    error = front.refused(f"{path}/verify", 409, otp=front.otp(person.mobile), mobile=person.mobile)
+    assert "expired" in error["message"]
+    assert len(front.abdm.exchanges()) == calls
+    front.post(f"{path}/otp")
+    verified = front.post(f"{path}/verify", otp=front.otp(person.mobile), mobile=person.mobile)
+    assert verified["state"] == "VERIFIED"
+
+
+def test_an_otp_is_sent_again_after_a_minute_and_twice_at_most(front: Front) -> None:
+    person = front.person()
+    begun = front.enrol(person)
+    path = f"/abha/transactions/{begun['id']}/otp"
+    assert "seconds" in front.refused(path, 429)["message"]
+    for _ in range(2):
+        front.earlier(begun, 61)
+        front.post(path)
+    front.earlier(begun, 61)
+    assert "three times" in front.refused(path, 429)["message"]
+    verified = front.post(
+        f"/abha/transactions/{begun['id']}/verify",
+        otp=front.otp(person.mobile),
+        mobile=person.mobile,
+    )
+    assert verified["state"] == "VERIFIED"
+
+
+def test_another_mobile_is_verified_by_its_own_otp_before_anything_else(front: Front) -> None:
+    person, other = front.person(), new_mobile()
+    begun = front.enrol(person)
+    path = f"/abha/transactions/{begun['id']}"
+    verified = front.post(f"{path}/verify", otp=front.otp(person.mobile), mobile=other)
+    assert verified["steps"] == ["send_mobile_otp"]
+    assert "send_mobile_otp" in front.refused(f"{path}/link", 409)["message"]
+
+    sent = front.post(f"{path}/mobile")
+    assert sent["message"].endswith(f"{other[-4:]}.")
+    error = front.refused(f"{path}/mobile/verify", 422, otp=other_than(front.otp(other)))
+    assert "wrong" in error["message"]
+    done = front.post(f"{path}/mobile/verify", otp=front.otp(other))
+    assert done["state"] == "MOBILE_VERIFIED"
+    assert done["profile"]["mobile"] == other
+    patient = front.fhir_patient(front.post(f"{path}/link")["patient"])
+    assert patient["telecom"] == [{"system": "phone", "value": other, "use": "mobile"}]
+
+
+def test_a_taken_address_is_refused_and_another_chosen(front: Front) -> None:
+    _, _, taken = front.holder()
+    verified = front.created(front.person())
+    path = f"/abha/transactions/{verified['id']}/address"
+    assert front.refused(path, 409, abha_address=taken)["code"] == "ABDM-1101"
+    assert "8 to 18" in front.refused(path, 400, abha_address="a.b")["message"]
+    local = f"asha_{new_mobile()}"
+    assert front.post(path, abha_address=local)["profile"]["health_id"] == f"{local}@sbx"
+
+
+def test_whoever_has_an_abha_already_is_told_so(front: Front) -> None:
+    person, number, _ = front.holder()
+    verified = front.created(person)
+    assert verified["profile"]["new"] is False
+    assert verified["profile"]["abha_number"] == number
+
+
+def test_a_mobile_that_six_abha_use_is_refused_and_another_goes_on(front: Front) -> None:
+    crowded = new_mobile()
+    for _ in range(6):
+        front.holder(mobile=crowded)
+    person = front.person(mobile=crowded)
+    begun = front.enrol(person)
+    path = f"/abha/transactions/{begun['id']}/verify"
+    error = front.refused(path, 422, otp=front.otp(crowded), mobile=crowded)
+    assert error["code"] == "ABDM-1124"
+
+
+def test_a_service_that_is_away_leaves_the_step_to_be_repeated(front: Front) -> None:
+    person = front.person()
+    begun = front.enrol(person)
+    path = f"/abha/transactions/{begun['id']}"
+    otp = front.otp(person.mobile)
+    front.abdm.fault("server-error", message="AbhaEnrol", times=1)
+    error = front.refused(f"{path}/verify", 503, otp=otp, mobile=person.mobile)
+    assert "try again" in error["message"]
+    assert front.get(path)["steps"] == ["verify_otp", "send_otp"]
+    assert front.post(f"{path}/verify", otp=otp, mobile=person.mobile)["state"] == "VERIFIED"
+
+    front.abdm.fault("reset", message="AbhaSetAddress", times=1)
+    local = f"asha_{new_mobile()}"
+    front.refused(f"{path}/address", 503, abha_address=local)
+    assert front.post(f"{path}/address", abha_address=local)["profile"]["health_id"]
+
+
+def test_a_first_call_that_fails_can_be_repeated_without_the_aadhaar_number(front: Front) -> None:
+    person = front.person()
+    front.abdm.fault("server-error", message="AbhaEnrolOtp", times=1)
+    front.refused("/abha/enrolments", 503, aadhaar=person.aadhaar, consent=CONSENT)
+    (row,) = front.rows("abha_transaction")
+    path = f"/abha/transactions/{row['id']}"
+    assert front.get(path)["steps"] == ["send_otp"]
+    assert front.post(f"{path}/otp")["state"] == "OTP_SENT"
+
+
+def test_a_replaced_key_is_fetched_again_within_the_step(front: Front) -> None:
+    front.enrol(front.person())
+    front.abdm.rotate_abha_key()
+    assert front.enrol(front.person())["state"] == "OTP_SENT"
+
+
+def test_an_expired_session_with_the_gateway_is_renewed_within_the_step(front: Front) -> None:
+    front.enrol(front.person())
+    front.abdm.fault("unauthorised", message="AbhaEnrolOtp", times=1, shape="flat")
+    assert front.enrol(front.person())["state"] == "OTP_SENT"
+
+
+def test_another_facilitys_transaction_does_not_exist(front: Front) -> None:
+    begun = front.enrol(front.person())
+    with front.adapter.db.transaction() as tx:
+        tx.exec_driver_sql("UPDATE abha_transaction SET hip_id = 'IN0000000000'")
+    assert front.call("GET", f"/abha/transactions/{begun['id']}").status_code == 404
+
+
+def other_than(otp: str) -> str:
+    """A wrong OTP."""
+    return f"{(int(otp) + 1) % 10**6:06d}"
