@@ -135,6 +135,7 @@ def on_hiu_consent_notify(
             replace(envelope, hiu_id=request.hiu_id).reply(),
             HiuConsentOnNotifyRequest(message.artefact_ids),
             deadline=ANY_REPLY,
+            conversation=_conversation(envelope),
         )
         follow(tx)
 
@@ -225,7 +226,7 @@ def _granted(
             raise RetryLater("The request changed while its grant was being stored.")
         for artefact_id in notice.artefact_ids:
             if hiu_artefacts.add_notified(tx, adapter, artefact_id, request, now):
-                hiu_fetch.ask(adapter, tx, artefact_id)
+                hiu_fetch.ask(adapter, tx, artefact_id, _conversation(envelope))
 
     return commit
 
@@ -285,12 +286,17 @@ def _artefacts_ended(
 
     def commit(tx: Tx) -> None:
         for artefact_id in mine:
-            hiu_fetch.confirm(adapter, tx, artefact_id)
+            hiu_fetch.confirm(adapter, tx, artefact_id, _conversation(envelope))
         if late:
             ignored(adapter, envelope, source, " ".join(late))(tx)
         settled(tx)
 
     return commit
+
+
+def _conversation(envelope: Envelope) -> str:
+    """A notice is acknowledged before anything is fetched because of it (case HIU_FLOW_202)."""
+    return f"notice-{envelope.request_id}"
 
 
 def _asked_again(adapter: Adapter, request: ConsentRequest) -> Commit:

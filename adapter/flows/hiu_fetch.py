@@ -39,8 +39,11 @@ log = structlog.get_logger(__name__)
 PATIENCE = timedelta(hours=23)
 
 
-def ask(adapter: Adapter, tx: Tx, artefact_id: str) -> None:
-    """Queue the fetch of an artefact (again); nothing where another process just did."""
+def ask(adapter: Adapter, tx: Tx, artefact_id: str, conversation: str | None = None) -> None:
+    """Queue the fetch of an artefact (again); nothing where another process just did.
+
+    `conversation`: what was queued under this name leaves first.
+    """
     row = hiu_artefacts.by_id(tx, artefact_id)
     if row is None or not hiu_artefacts.asked(tx, row, adapter.clock()):
         return
@@ -50,17 +53,18 @@ def ask(adapter: Adapter, tx: Tx, artefact_id: str) -> None:
         Envelope(row.dialect, hiu_id=row.hiu_id),
         ConsentFetchRequest(row.id),
         deadline=ANY_REPLY,
+        conversation=conversation,
         subject=row.id,
     )
 
 
-def confirm(adapter: Adapter, tx: Tx, artefact_id: str) -> None:
+def confirm(adapter: Adapter, tx: Tx, artefact_id: str, conversation: str | None = None) -> None:
     """Ask ABDM for an artefact that has ended, unless it was asked since it did."""
     row = hiu_artefacts.by_id(tx, artefact_id)
     if row is None or row.ended_at is None:
         return
     if row.asked_at is None or row.asked_at < row.ended_at:
-        ask(adapter, tx, artefact_id)
+        ask(adapter, tx, artefact_id, conversation)
 
 
 def after_fetch(adapter: Adapter, tx: Tx, artefact_id: str, outcome: Outcome) -> None:

@@ -82,6 +82,12 @@ def ids_of(*details: Json) -> list[str]:
     return [detail["consentId"] for detail in details]
 
 
+def in_order(site: Site) -> list[str]:
+    """Acknowledgements and fetches as they left."""
+    paths = (ON_NOTIFY, FETCH)
+    return [path for call in site.outside.calls for path in paths if call.path.endswith(path)]
+
+
 def fetches(site: Site) -> list[str]:
     """Which artefacts ABDM was asked for, sorted: messages due at one time leave in any order."""
     return sorted(call.body["consentId"] for call in site.outside.to(FETCH))
@@ -275,6 +281,7 @@ def test_grant_is_acknowledged_and_each_artefact_fetched_and_used_as_granted(
     told = notice(hiu, handle, "GRANTED", wide, narrow)
     assert acknowledged(hiu) == [(told, ids_of(wide, narrow))]
     assert fetches(hiu) == sorted(ids_of(wide, narrow))
+    assert in_order(hiu) == [ON_NOTIFY, FETCH, FETCH]
     assert all(c.headers["x-hiu-id"] == hiu.hip_id for c in hiu.outside.to(FETCH))
     assert request_row(hiu, row.id)["state"] == "GRANTED"
     assert shown(hiu, f"req-{row.id}")[:2] == ("active", "GRANTED")
@@ -425,6 +432,7 @@ def test_end_concerns_the_artefacts_named_and_the_request_once_all_have_ended(
     assert request_row(hiu, request_id)["state"] == "GRANTED"
     # ABDM has to say the same when asked.
     assert fetches(hiu) == sorted(ids_of(first, first, second))
+    assert in_order(hiu)[-2:] == [ON_NOTIFY, FETCH]
     fetched(hiu, first, end)
 
     hiu.clock.advance(60)
