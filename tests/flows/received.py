@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,10 +31,11 @@ class Given:
     site: Site
     artefact_id: str
     patient_id: str
-    documents: list[ReceivedDocument]
-    contents: list[bytes]
-    incoming_id: str
-    hip_id: str
+    hip_id: str = HIP
+    own_patient: str | None = None
+    incoming_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    documents: list[ReceivedDocument] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
@@ -55,7 +56,7 @@ class Given:
         return row
 
 
-def bundle(observations: int = 2, *, note: str = "Fever") -> bytes:
+def bundle(observations: int = 2, *, note: str = "Fever", **patient_has: Any) -> bytes:
     """A document of a patient, an encounter and results that point at both, as bytes."""
     subject, encounter = {"reference": "Patient/1"}, {"reference": "Encounter/1"}
     code = {"coding": [{"system": "http://loinc.org", "code": "8310-5"}], "text": note}
@@ -86,7 +87,7 @@ def bundle(observations: int = 2, *, note: str = "Fever") -> bytes:
         "title": note,
         "section": [{"entry": [{"reference": f"Observation/{each['id']}"} for each in results]}],
     }
-    patient = {"resourceType": "Patient", "id": "1", "name": [{"text": "Asha Verma"}]}
+    patient = {"resourceType": "Patient", "id": "1", "name": [{"text": "Asha Verma"}]} | patient_has
     visit = {
         "resourceType": "Encounter",
         "id": "1",
@@ -115,18 +116,15 @@ def give(
     hiu_id: str | None = None,
     patient_id: str | None = None,
     hip_id: str = HIP,
+    own_patient: str | None = None,
 ) -> Given:
-    """An artefact granted to the site for 30 days unless said otherwise, its documents stored."""
+    """An artefact granted to the site for 30 days unless said otherwise, its documents stored.
+
+    `own_patient`: the site's own Patient it is about, to whom the received one is then linked.
+    """
     now = site.clock()
-    given = Given(
-        site,
-        str(uuid.uuid4()),
-        patient_id or f"p-{uuid.uuid4()}",
-        [],
-        [],
-        str(uuid.uuid4()),
-        hip_id,
-    )
+    patient = own_patient or patient_id or f"p-{uuid.uuid4()}"
+    given = Given(site, str(uuid.uuid4()), patient, hip_id, own_patient)
     erase_at = erase_at or now + timedelta(days=30)
     work = {"deadline": now + timedelta(days=1), "attempts": 0, "created_at": now}
     mine = {
@@ -157,6 +155,14 @@ def give(
     for content in contents:
         receive(given, content)
     return given
+
+
+def granted(site: Site, artefact_id: str) -> Given:
+    """An artefact that ABDM has granted to the site, of which nothing has come yet."""
+    (row,) = [r for r in site.rows("hiu_artefact") if r["id"] == artefact_id]
+    (transfer,) = [r for r in site.rows("incoming") if r["artefact_id"] == artefact_id]
+    patient = row["patient_id"] or f"p-{uuid.uuid4()}"
+    return Given(site, artefact_id, patient, row["hip_id"], incoming_id=transfer["id"])
 
 
 def reopen(given: Given) -> None:
@@ -254,6 +260,6 @@ def _origin(given: Given, care_context: str) -> Origin:
         transaction_id="11111111-2222-4333-8444-555555555555",
         care_context=care_context,
         received_at=given.site.clock(),
-        local_patient_id=None,
+        local_patient_id=given.own_patient,
         recorder="abdm_user_internal",
     )

@@ -17,8 +17,10 @@ from adapter.rules import consent_resource
 from adapter.rules.states import HiuArtefactState
 from adapter.stores import db, hiu_artefacts
 from adapter.stores import endings as endings_store
+from tests.flows import hiu
 from tests.flows.harness import Site
-from tests.flows.received import Given, bundle, give, prepare, receive, write
+from tests.flows.hims import WHOLE, Hospital
+from tests.flows.received import Given, bundle, give, granted, prepare, receive, write
 from tests.hapi_fixture import Client
 
 pytestmark = pytest.mark.hapi
@@ -352,26 +354,42 @@ def gone(given: Given, fhir: Client) -> None:
 # --- how fast --------------------------------------------------------------------------------
 
 
-def test_a_hundred_resources_are_out_of_sight_within_five_seconds(
-    site: Site, fhir: Client, capsys: pytest.CaptureFixture[str]
+def test_a_hundred_resources_are_out_of_sight_within_five_seconds_of_the_callback(
+    site: Site, hospital: Hospital, fhir: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = give(site)
+    hiu.reachable(site)
+    patient = site.patient()
+    site.load(patient)
+    detail = hiu.artefact(site, patient)
+    _, handle = hiu.granted(site, patient, detail)
+    given = granted(site, detail["consentId"])
     for _ in range(5):
         receive(given, bundle(16))
     assert len(given.names) == 100
+    document = f"/hims/v1/received/{given.documents[0].document_id}"
+    headers = {"Authorization": f"Bearer {WHOLE}", "X-User": "Sister Mary"}
+    assert hospital.client.get(document, headers=headers).status_code == 200
     worker = work.EmbeddedWorker(site.adapter)
     worker.start()
     try:
         began = time.perf_counter()
-        revoke(given)
+        hiu.notice(site, handle, "REVOKED", detail, run=False)
         worker.wake()
+        while hospital.client.get(document, headers=headers).status_code != 403:
+            assert time.perf_counter() - began < 30
+        refused = time.perf_counter() - began
         while given.row["state"] != "ARCHIVED":
             assert time.perf_counter() - began < 30, given.row
             time.sleep(0.02)
         seconds = time.perf_counter() - began
     finally:
         worker.stop()
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
     assert traces(fhir, given.names) == []
     with capsys.disabled():
-        print(f"\n100 resources were out of sight {seconds:.2f} s after the revocation")
-    assert seconds < 5
+        print(
+            f"\nafter the callback: refused by the API in {refused:.2f} s, "
+            f"100 resources out of sight in {seconds:.2f} s (load {load:.1f} a core)"
+        )
+    # The promise is for an idle machine; one that others keep busy gets more time by as much.
+    assert seconds < 5 * max(1.0, load)
