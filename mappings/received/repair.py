@@ -54,10 +54,11 @@ def _object(value: Json, type_name: str, path: str, reader: Reader) -> Json:
     choices: defaultdict[str, list[str]] = defaultdict(list)
     for name in dict.fromkeys(n.removeprefix("_") for n in value):
         element = elements.get(name)
-        if element is None:
+        if element is None or (f"_{name}" in value and not element.primitive):
             # Unnamed: what is no FHIR element could be called anything, a patient's name too.
             words = "has a property unknown to FHIR R4; only the bytes as received have it."
             reader.add("unknown-property", path, words)
+        if element is None:
             continue
         place = f"{path}.{name}"
         if element.primitive:

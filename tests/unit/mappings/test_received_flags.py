@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,6 +164,11 @@ CASES: dict[str, tuple[Any, str, int]] = {
     "a code that isn't one": (document(gender="M"), "invalid-value", 2),
     "a label without code": (document(meta={"tag": [{"display": "x"}]}), "invalid-value", 2),
     "an unknown property": (document(aadhaar="x"), "unknown-property", 2),
+    "a side note of what has none": (
+        document(name=[{"text": "x"}], _name=[{"id": "a"}]),
+        "unknown-property",
+        2,
+    ),
     "a modifier extension": (
         document(modifierExtension=[{"url": "http://x", "valueBoolean": True}]),
         "unknown-modifier-extension",
@@ -184,6 +190,11 @@ def test_each_fault_is_flagged_and_what_can_be_read_is_stored(name: str) -> None
 def test_every_code_has_a_case() -> None:
     given_by_the_caller = {"checksum-mismatch"}
     assert {code for _, code, _ in CASES.values()} == set(CODES) - given_by_the_caller
+
+
+def test_the_readme_explains_every_code() -> None:
+    readme = Path("README.md").read_text(encoding="utf-8")
+    assert [c for c, meaning in CODES.items() if f"| `{c}` | {meaning} |" not in readme] == []
 
 
 def test_a_clean_document_has_no_flag() -> None:
