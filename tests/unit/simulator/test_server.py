@@ -60,7 +60,9 @@ def test_program_serves_what_the_seed_names_and_stops_cleanly(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"people": []}, "no member people"),
+        ({"hospitals": []}, "no member hospitals"),
+        ({"people": [{"first_name": "Asha"}]}, "missing"),
+        ({"facilities": [{"facility_id": "17", "name": "One"}]}, "IN and ten"),
         ({"settings": {"speed": 1}}, "no setting speed"),
         ({"services": [{"service_id": "IN1", "name": "One", "types": ["CLINIC"]}]}, "HIP"),
         ({"patients": [{"abha_address": "meera"}]}, "missing"),
