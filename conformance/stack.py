@@ -136,6 +136,8 @@ def adapter_env(
         "ABDM_CLIENT_ID": CLIENT_ID,
         "ABDM_CLIENT_SECRET": client_secret,
         "ABDM_URL": simulator_url,
+        "ABHA_URL": simulator_url,
+        "ABDM_FACILITY_URL": f"{simulator_url}/v4/int",
         "X_CM_ID": "sbx",
         "PORT": str(port),
         "PUBLIC_URL": f"http://127.0.0.1:{port}",

@@ -118,6 +118,7 @@ OPERATIONS: tuple[AbhaOperation, ...] = (
         abha_address_login.search,
         "AddressSearchRequest",
         arrays=True,
+        header_status=404,
     ),
     AbhaOperation(
         "AbhaAddressOtp",

@@ -4,6 +4,7 @@ Every account is a patient of the consent manager too, under each of its address
 document, sections 3 (identifiers) and 9 (creation).
 """
 
+import itertools
 import random
 import re
 from datetime import date
@@ -152,11 +153,11 @@ def create_account(
 
 
 def _free_number(simulator: Simulator) -> str:
-    abha = simulator.state.abha
+    # Drawn by lot: hospitals keep their patients when the simulator starts anew.
     while True:
-        serial = next(abha.serials)
-        number = f"91-9999-{serial // 10000:04d}-{serial % 10000:04d}"
-        if number not in abha.accounts:
+        drawn = f"{random.randrange(10**8):08d}"
+        number = f"91-9999-{drawn[:4]}-{drawn[4:]}"
+        if number not in simulator.state.abha.accounts:
             return number
 
 
@@ -226,19 +227,16 @@ def address_taken(simulator: Simulator, address: str) -> bool:
 
 
 def suggestions(simulator: Simulator, account: Account) -> list[str]:
-    """Free local parts made of the name and date of birth."""
+    """Free local parts made of the name and digits drawn by lot, as numbers are."""
     person = account.person
-    first = re.sub(r"[^a-z0-9]", "", person.first_name.lower()) or "abha"
-    last = re.sub(r"[^a-z0-9]", "", person.last_name.lower())
-    year, day = f"{person.born:%y}", f"{person.born:%d%m}"
+    first = re.sub(r"[^a-z0-9]", "", person.first_name.lower())[:10] or "abha"
+    last = re.sub(r"[^a-z0-9]", "", person.last_name.lower())[:10]
     stems = [f"{first}{last}", f"{first}.{last}", f"{first}_{last}", f"{last}.{first}", first]
-    wanted = [f"{stem.strip('._')}{tail}" for tail in (year, day, day + year) for stem in stems]
-    while len(wanted) < 3 * _SUGGESTIONS:
-        wanted.append(f"{first[:10]}{random.randrange(1000, 1000000)}")
-    fits = schemas.definition("AbhaAddressLocal", "v3-m1").is_valid
+    drawn = (str(random.randrange(10**6, 10**7)) for _ in range(_SUGGESTIONS))
+    pairs = zip(itertools.cycle(stems), drawn, strict=False)
+    wanted = [f"{stem[:11].strip('._')}{digits}" for stem, digits in pairs]
     suffix = simulator.config.cm_id
-    free = [w for w in wanted if fits(w) and not address_taken(simulator, f"{w}@{suffix}")]
-    return list(dict.fromkeys(free))[:_SUGGESTIONS]
+    return [local for local in wanted if not address_taken(simulator, f"{local}@{suffix}")]
 
 
 # -- descriptions ----------------------------------------------------------------------------

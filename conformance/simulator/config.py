@@ -23,6 +23,7 @@ class SimulatorConfig:
     public_url: str = "http://127.0.0.1:8090"
     cm_id: str = "sbx"
     session_seconds: int = 1200
+    session_status: int = 202
     timestamp_tolerance: int = 300
     certs_need_token: bool = False
 

@@ -21,7 +21,7 @@ def create_session(simulator: Simulator, call: Call) -> Reply:
         raise refusal("ABDM-1922", status=401)
     seconds = simulator.config.session_seconds
     return Reply(
-        202,
+        simulator.config.session_status,
         {
             "accessToken": simulator.realm.session(bridge.client_id, seconds),
             "expiresIn": seconds,

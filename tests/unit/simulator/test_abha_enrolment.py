@@ -7,6 +7,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import hashes
 
+from conformance import schemas
 from conformance.simulator.abha_people import invented_aadhaar, is_aadhaar
 from tests.unit.simulator.conftest import World
 from tests.unit.simulator.desk import CONSENT, Desk, body_of, error_of
@@ -387,3 +388,17 @@ def test_uidai_and_rate_limits_fail_on_demand(world: World, desk: Desk, aadhaar:
 def test_unknown_path_is_answered_in_the_shape_of_the_service(desk: Desk) -> None:
     reply = desk.get("/enrollment/none")
     assert (reply.status_code, reply.json()["error"]) == (404, "Not Found")
+
+
+@pytest.mark.parametrize(
+    "name", [("Asha", "Rao"), ("O", ""), ("आशा", "राव"), ("Venkatanarasimha", "R")]
+)
+def test_suggestions_fit_the_rules_whatever_the_name(
+    world: World, desk: Desk, name: tuple[str, str]
+) -> None:
+    person = world.client.add_person(*name, "F", "1990-03-07", MOBILE)
+    txn_id = enrolled(world, desk, person)["txnId"]
+    reply = desk.get("/enrollment/enrol/suggestion", Transaction_Id=txn_id)
+    for local in reply.json()["abhaAddressList"]:
+        body = {"txnId": txn_id, "abhaAddress": local, "preferred": 1}
+        assert schemas.problems("SetAddressRequest", body) == []
