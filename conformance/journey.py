@@ -1,14 +1,15 @@
-"""The steps of the guided journey, each a function that acts, looks and says what it saw.
+"""What the steps of the guided journey are and what they share.
 
-A step raises StepFailed with a sentence when what it sees is not what the protocol promises. The
-steps share a `Journey`, which remembers what earlier ones made.
+A step is a function that acts, looks and says what it saw. It raises StepFailed with a sentence
+when what it sees is not what the protocol promises. The steps share a `Journey`, which remembers
+what earlier ones made; they are in `journey_hip` (records leave) and `journey_hiu` (records come).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -16,24 +17,9 @@ import requests
 from conformance import hospital
 from conformance.hospital import DemoPatient
 from conformance.simulator.client import SimulatorClient
-from conformance.simulator.results import ErrorObject, Transfer
-from conformance.stack import CLIENT_ID, Stack
-from conformance.validate import validate
+from conformance.stack import Stack
 
-REMOTE_HIU = "IN2910009001"
 WALKS_IN = "asha.verma@sbx"
-ABDM_GENDER = {"male": "M", "female": "F", "other": "O", "unknown": "U"}
-
-
-@dataclass(frozen=True)
-class _Abha:
-    """What ABDM knows of a person where the hospital's record lacks it."""
-
-    year: int = 1980
-    mobile: str = "9000000999"
-
-
-UNKNOWN_TO_THE_HOSPITAL = _Abha()
 
 
 class StepFailed(Exception):
@@ -46,22 +32,34 @@ def need(condition: object, sentence: str) -> None:
         raise StepFailed(sentence)
 
 
-def refusal(seen: Transfer, sentence: str) -> ErrorObject:
-    """The error with which a data request was refused; StepFailed with `sentence` if it was not."""
-    if seen.error is None:
-        raise StepFailed(sentence)
-    return seen.error
+@dataclass(frozen=True)
+class FileSeen:
+    """What became of one file of `--hip-documents`: kept verbatim?, resources stored, remarks."""
+
+    name: str
+    sha256: str
+    verbatim: bool
+    stored: int
+    flags: list[str]
 
 
 @dataclass
 class Journey:
-    """The running stack and what the steps hand on to each other."""
+    """The running stack and what the steps hand on to each other.
+
+    `received`: artefact ids by the HIP they are for; `ends_at`: when the short one of them ends;
+    `files`: see FileSeen.
+    """
 
     stack: Stack
     progress: Callable[[str], None] = lambda _: None
     artefact_id: str = ""
     linked: list[str] = field(default_factory=list)
     documents: int = 0
+    request_id: str = ""
+    ends_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    received: dict[str, str] = field(default_factory=dict)
+    files: list[FileSeen] = field(default_factory=list)
     simulator: SimulatorClient = field(init=False)
     patients: dict[str, DemoPatient] = field(default_factory=dict)
 
@@ -82,191 +80,55 @@ class Journey:
 
     def fhir(self, path: str, **parameters: str) -> dict[str, Any]:
         """A FHIR search or read."""
-        answer = requests.get(
-            f"{self.stack.fhir_url}/{path}",
-            params=parameters,
-            headers={
-                "Authorization": f"Bearer {self.stack.fhir_token}",
-                "Cache-Control": "no-cache",
-            },
-            timeout=30,
-        )
+        answer = self._get(path, parameters, "application/fhir+json")
         answer.raise_for_status()
         body: dict[str, Any] = answer.json()
         return body
 
+    def gone(self, path: str) -> bool:
+        """Whether the FHIR server knows nothing (any more) at this path."""
+        return self._get(path, {}, "application/fhir+json").status_code in (404, 410)
+
+    def binary(self, binary_id: str) -> bytes:
+        """The bytes of a Binary."""
+        answer = self._get(f"Binary/{binary_id}", {}, "application/octet-stream")
+        answer.raise_for_status()
+        return answer.content
+
+    def _get(self, path: str, parameters: dict[str, str], accept: str) -> requests.Response:
+        return requests.get(
+            f"{self.stack.fhir_url}/{path}",
+            params=parameters,
+            headers={
+                "Authorization": f"Bearer {self.stack.fhir_token}",
+                "Accept": accept,
+                "Cache-Control": "no-cache",
+            },
+            timeout=60,
+        )
+
     def hims(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """A call of the hospital's own system to the adapter."""
-        answer = requests.request(
+        answer = self._call(method, path, body)
+        result: dict[str, Any] = answer.json()
+        need(answer.ok, f"The adapter answered {answer.status_code}: {result.get('error')}")
+        return result
+
+    def refused(self, method: str, path: str) -> str:
+        """The sentence with which the adapter refuses a call; StepFailed if it does not."""
+        answer = self._call(method, path, None)
+        need(not answer.ok, f"The adapter answered {answer.status_code} to {method} {path}")
+        sentence: str = answer.json()["error"]["message"]
+        return sentence
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None) -> requests.Response:
+        return requests.request(
             method,
             f"{self.stack.adapter_url}/hims/v1/{path}",
             json=body,
             headers={"Authorization": f"Bearer {self.stack.hims_key}", "X-User": "demo"},
             timeout=30,
         )
-        result: dict[str, Any] = answer.json()
-        need(answer.ok, f"The adapter answered {answer.status_code}: {result.get('error')}")
-        return result
-
-
-def load_hospital(journey: Journey) -> str:
-    """Load the demo hospital and make its people and services known to the simulated ABDM."""
-    loaded = hospital.load(
-        journey.stack.fhir_url,
-        journey.stack.fhir_token,
-        progress=lambda done, total, name: journey.progress(f"{done}/{total} {name}"),
-    )
-    simulator = journey.simulator
-    for facility in hospital.facilities():
-        simulator.add_service(facility.hfr_id, facility.name, ["HIP", "HIU"], CLIENT_ID)
-    simulator.add_service(REMOTE_HIU, "Nilgiri Clinic", ["HIU"])
-    for address, person in journey.patients.items():
-        simulator.add_patient(
-            address,
-            person.abha_number,
-            person.name,
-            ABDM_GENDER[person.gender],
-            person.year_of_birth or UNKNOWN_TO_THE_HOSPITAL.year,
-            person.mobile or UNKNOWN_TO_THE_HOSPITAL.mobile,
-        )
-    return (
-        f"{loaded.patients} patients, {loaded.visits} visits, {loaded.resources} resources in "
-        f"the FHIR server"
-    )
-
-
-def check_ready(journey: Journey) -> str:
-    """Ask the adapter whether it sees everything it needs."""
-    answer = requests.get(f"{journey.stack.adapter_url}/readyz", timeout=30)
-    body = answer.json()
-    need(answer.status_code == 200, f"/readyz says: {body}")
-    well = [name for name, check in body["checks"].items() if check["ok"]]
-    open_ = [check["detail"] for check in body["checks"].values() if not check["ok"]]
-    return " ".join([f"{', '.join(well)}: all well.", *open_])
-
-
-def discover(journey: Journey) -> str:
-    """The patient looks for her records at the hospital."""
-    found = journey.simulator.discover(journey.asha.abha_address or "", journey.hip_id)
-    need(found.error is None, f"Discovery was answered with {found.error}")
-    contexts = {c.reference for entry in found.patients for c in entry.care_contexts}
-    need(contexts, "Discovery found no visits")
-    journey.linked = sorted(contexts)
-    challenge = journey.simulator.link_init(found.transaction_id, journey.linked)
-    need(challenge.error is None, f"Linking was answered with {challenge.error}")
-    otp = journey.simulator.latest_otp(journey.asha.mobile or "")
-    outcome = journey.simulator.link_confirm(challenge.reference, otp)
-    need(outcome.error is None, f"The OTP was answered with {outcome.error}")
-    return (
-        f"{len(contexts)} visits found (matched by {', '.join(found.matched_by)}), "
-        f"OTP sent to {challenge.hint}, all linked"
-    )
-
-
-def link_by_hospital(journey: Journey) -> str:
-    """The hospital itself links a visit of another patient."""
-    person = next(
-        p
-        for p in journey.patients.values()
-        if p.abha_address != WALKS_IN and p.year_of_birth and p.abha_number
-    )
-    visits = journey.fhir(
-        "Encounter", patient=person.patient_id, status="finished", _count="1", _sort="-date"
-    )
-    need(visits.get("entry"), f"Patient {person.patient_id} has no finished visit")
-    encounter = visits["entry"][0]["resource"]["id"]
-    journey.hims("POST", "links", {"encounter": encounter})
-    reference = f"Encounter-{encounter}"
-    journey.simulator.wait_for(
-        lambda: any(
-            entry.care_context == reference
-            for entry in journey.simulator.links(person.abha_address or "")
-        ),
-        f"the link of {reference}",
-    )
-    return f"visit {reference} linked with a link token, without the patient doing anything"
-
-
-def grant(journey: Journey) -> str:
-    """Another hospital asks; the patient grants a narrower range."""
-    now = datetime.now(UTC)
-    request_id = journey.simulator.raise_consent_request(
-        REMOTE_HIU,
-        WALKS_IN,
-        ["OPConsultation", "Prescription", "DiagnosticReport"],
-        now - timedelta(days=3650),
-        now - timedelta(minutes=1),
-        now + timedelta(days=1),
-    )
-    artefacts = journey.simulator.grant(
-        request_id,
-        hi_types=["OPConsultation", "Prescription"],
-        date_from=now - timedelta(days=3 * 365),
-    )
-    need(len(artefacts) == 1, f"{len(artefacts)} artefacts came out of one hospital's grant")
-    journey.artefact_id = artefacts[0]
-    journey.simulator.wait_acknowledged(journey.artefact_id, "GRANTED")
-    consent = journey.fhir(f"Consent/hip-{journey.artefact_id.lower()}")
-    need(consent["status"] == "active", f"The stored Consent is {consent['status']}")
-    return "artefact stored as an active FHIR Consent and acknowledged"
-
-
-def transfer(journey: Journey) -> str:
-    """The other hospital fetches, decrypts and reads."""
-    transaction = journey.simulator.request_data(journey.artefact_id, wait=False)
-    seen = journey.simulator.wait_transfer(transaction, timeout=120)
-    need(seen.hip_notification is not None, "The hospital never reported the transfer")
-    need(seen.documents, f"Nothing arrived: {seen.errors}")
-    need(all(d.checksum_ok for d in seen.documents), "A checksum did not match")
-    checked = errors = 0
-    for document in seen.documents:
-        journey.progress(f"validating document {checked + 1} of {len(seen.documents)}")
-        result = validate(journey.stack.fhir_url, journey.stack.fhir_token, document.content)
-        if result.checked:
-            checked += 1
-            errors += len(result.errors)
-    need(errors == 0, f"The official profiles found {errors} errors")
-    journey.documents = len(seen.documents)
-    judged = (
-        f"{checked} validated against ndhm.in with 0 errors"
-        if checked
-        else "not checked against ndhm.in: the guide is not loaded"
-    )
-    return f"{len(seen.documents)} documents on {len(seen.pages)} pages decrypted; {judged}"
-
-
-def refuse_wider(journey: Journey) -> str:
-    """A request for more than was granted gets nothing."""
-    transaction = journey.simulator.request_data(
-        journey.artefact_id, date_from=datetime.now(UTC) - timedelta(days=20 * 365), wait=False
-    )
-    seen = journey.simulator.wait_on_request(transaction)
-    error = refusal(seen, "A date range wider than consented was acknowledged")
-    need(not seen.pages, "Pages left although the request was refused")
-    return f"refused with {error.code} ({error.message}); nothing was sent"
-
-
-def revoke(journey: Journey) -> str:
-    """The patient takes the consent back; the next request gets nothing."""
-    journey.simulator.revoke(journey.artefact_id)
-    journey.simulator.wait_acknowledged(journey.artefact_id, "REVOKED")
-    transaction = journey.simulator.request_data(journey.artefact_id, wait=False)
-    seen = journey.simulator.wait_on_request(transaction)
-    error = refusal(seen, "A revoked consent was served")
-    consent = journey.fhir(f"Consent/hip-{journey.artefact_id.lower()}")
-    need(consent["status"] == "inactive", f"The stored Consent is {consent['status']}")
-    need("sourceAttachment" not in consent, "The revoked artefact's content was kept")
-    return f"Consent inactive, its content dropped; the next request got {error.code}"
-
-
-def audit(journey: Journey) -> str:
-    """What the FHIR server remembers of all this."""
-    journey.simulator.wait_for(
-        lambda: journey.fhir("AuditEvent", _summary="count").get("total", 0) > 0,
-        "an AuditEvent",
-    )
-    total = journey.fhir("AuditEvent", _summary="count")["total"]
-    return f"{total} AuditEvents tell who linked, disclosed and refused what"
 
 
 @dataclass(frozen=True)
@@ -276,40 +138,3 @@ class Step:
     name: str
     explanation: str
     act: Callable[[Journey], str]
-
-
-STEPS = (
-    Step(
-        "Load the demo hospital",
-        "A hospital's own records, as its HIMS would write them: FHIR R4, no ABDM profiles.",
-        load_hospital,
-    ),
-    Step("Check that all is ready", "What /readyz of the adapter sees.", check_ready),
-    Step(
-        "The patient finds and links her visits",
-        "Her app asks the hospital (discover), an OTP proves that it is she (init, confirm).",
-        discover,
-    ),
-    Step(
-        "The hospital links a visit",
-        "HIP-initiated linking: link token, care contexts, notification.",
-        link_by_hospital,
-    ),
-    Step(
-        "Another hospital asks, the patient agrees to less",
-        "The consent artefact arrives at our hospital and is kept as a FHIR Consent.",
-        grant,
-    ),
-    Step(
-        "The records leave, encrypted",
-        "Visits become ABDM documents, one encrypted page each, pushed and read by the other side.",
-        transfer,
-    ),
-    Step(
-        "Asking for more than was granted",
-        "A wider date range is refused, never trimmed.",
-        refuse_wider,
-    ),
-    Step("The patient revokes", "From here on nothing leaves.", revoke),
-    Step("What remains", "The audit trail in the FHIR server.", audit),
-)

@@ -161,11 +161,13 @@ def start(
     fhir_url: str | None = None,
     fhir_token: str = "",
     settings: dict[str, str] | None = None,
+    hip_documents: Path | None = None,
 ) -> Stack:
     """Start HAPI (unless `fhir_url` names a running one), the simulator and the adapter.
 
-    `settings` override the adapter's environment. Raises StackError with the part that failed;
-    what had been started by then is stopped again.
+    `hip_documents`: a folder of files that another hospital holds. `settings` override the
+    adapter's environment. Raises StackError with the part that failed; what had been started by
+    then is stopped again.
     """
     folder.mkdir(parents=True, exist_ok=True)
     server: FhirServer | None = None
@@ -200,9 +202,10 @@ def start(
     )
     try:
         on_progress("starting the simulated ABDM")
-        simulator = spawn(
-            "simulator", ["conformance.simulator", "--port", str(simulator_port)], {}, folder
-        )
+        arguments = ["conformance.simulator", "--port", str(simulator_port)]
+        if hip_documents is not None:
+            arguments += ["--hip-documents", str(hip_documents)]
+        simulator = spawn("simulator", arguments, {}, folder)
         stack.children.append(simulator)
         wait_until_ready(simulator, f"{simulator_url}/healthz")
         SimulatorClient(simulator_url).add_bridge(CLIENT_ID, client_secret, url=stack.callback_url)

@@ -133,12 +133,17 @@ def fhir_server(port: int, data: Path) -> None:
 @click.command()
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="JSON report.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead.")
-def demo(report: Path | None, as_json: bool) -> None:
+@click.option(
+    "--hip-documents",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of any files that another hospital sends; the report says what is kept of each.",
+)
+def demo(report: Path | None, as_json: bool, hip_documents: Path | None) -> None:
     """Run the whole journey on this machine, step by step, and end with a summary."""
     from conformance import demo as journey
 
     with tempfile.TemporaryDirectory(prefix="abdm-demo-") as folder:
-        ok = journey.run(Path(folder), report=report, as_json=as_json)
+        ok = journey.run(Path(folder), report=report, as_json=as_json, hip_documents=hip_documents)
     sys.exit(0 if ok else 1)
 
 
