@@ -14,9 +14,10 @@ says so. The steps after the link itself are in `link_answers`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import mappings
 from adapter.flows import lookup
@@ -92,21 +93,42 @@ def link_encounter(
         return replace(
             report, sentence="The record holds nothing that ABDM has a document type for."
         )
-    facts = read_patient(records.patient)
-    rows = _rows(adapter, records.patient, context, facts, requester)
+    patient_id = str(records.patient["id"])
     with adapter.db.transaction() as tx:
-        links.put_contexts(tx, rows)
-        sentence = _begin(adapter, tx, context.hip_id, facts)
-        stored = links.contexts_of(tx, context.hip_id, facts.patient_id, context.reference)
+        found = [(records.patient, context)]
+        sentence = link_records(adapter, tx, found, requester).get((context.hip_id, patient_id), "")
+        stored = links.contexts_of(tx, context.hip_id, patient_id, context.reference)
     adapter.wake()
     shown = tuple((row.hi_type, str(row.state)) for row in stored)
     troubles = dict.fromkeys(row.sentence for row in stored if row.sentence)
     return replace(report, states=shown, sentence=sentence or " ".join(troubles))
 
 
+def link_records(
+    adapter: Adapter,
+    tx: Tx,
+    found: Iterable[tuple[dict[str, Any], care_contexts.CareContext]],
+    requester: str,
+) -> dict[tuple[str, str], str]:
+    """Note care contexts to be linked, then take the next step once for each patient and HIP.
+
+    `found`: own Patients with care contexts that offer HI types; those of no facility served are
+    left out. Links that are under way or done stay as they are, so it may be called at any time.
+    Returns, by (HIP id, patient id), a sentence for those who cannot go on at once.
+    """
+    waiting: dict[tuple[str, str], PatientFacts] = {}
+    for patient, context in found:
+        if context.hip_id is None:
+            continue
+        facts = read_patient(patient)
+        links.put_contexts(tx, _rows(adapter, patient, context, facts, requester))
+        waiting[context.hip_id, facts.patient_id] = facts
+    return {pair: _begin(adapter, tx, pair[0], facts) for pair, facts in waiting.items()}
+
+
 def _rows(
     adapter: Adapter,
-    patient: dict[str, object],
+    patient: dict[str, Any],
     context: care_contexts.CareContext,
     facts: PatientFacts,
     requester: str,
