@@ -22,11 +22,7 @@ from mappings import systems
 
 Resource = dict[str, Any]
 
-ARTEFACT_ID = "urn:abdm:consent-artefact"
-SERVICE_ID = "urn:abdm:service-id"
-CARE_CONTEXT = "urn:abdm:care-context"
 PATIENT_REFERENCE = "urn:abdm:patient-reference"
-HI_TYPE = "urn:abdm:hi-type"
 PURPOSE = "urn:abdm:purpose"
 #: The exact ABDM status. An extension and not a tag, since HAPI keeps old tags on update.
 STATUS_EXTENSION = "urn:abdm-adapter:consent-status"
@@ -63,7 +59,9 @@ def granted(artefact: ConsentArtefact, signature: str | None, hip_id: str | None
             "end": timestamps.format(permission.date_range.end),
         },
         "purpose": [{"system": PURPOSE, "code": artefact.purpose_code}],
-        "code": [{"coding": [{"system": HI_TYPE, "code": t}]} for t in artefact.hi_types],
+        "code": [
+            {"coding": [{"system": systems.TAG_HI_TYPE, "code": t}]} for t in artefact.hi_types
+        ],
     }
     if artefact.hiu_id:
         provision["actor"] = [recipient(artefact.hiu_id)]
@@ -94,23 +92,26 @@ def read(consent: Resource) -> ConsentFacts:
     period = provision.get("dataPeriod") or {}
     start, end = _time(period.get("start")), _time(period.get("end"))
     return ConsentFacts(
-        artefact_id=_value(consent.get("identifier"), ARTEFACT_ID) or "",
+        artefact_id=_value(consent.get("identifier"), systems.SECURITY_ARTEFACT) or "",
         state=_state(consent),
-        hip_id=_value([_identifier(o) for o in consent.get("organization") or []], SERVICE_ID),
+        hip_id=_value(
+            [_identifier(o) for o in consent.get("organization") or []], systems.SERVICE_ID
+        ),
         hiu_id=_value(
-            [_identifier(a.get("reference")) for a in provision.get("actor") or []], SERVICE_ID
+            [_identifier(a.get("reference")) for a in provision.get("actor") or []],
+            systems.SERVICE_ID,
         ),
         patient_address=_identifier(consent.get("patient")).get("value", ""),
         hi_types=tuple(
             coding["code"]
             for concept in provision.get("code") or []
             for coding in concept.get("coding") or []
-            if coding.get("system") == HI_TYPE and coding.get("code")
+            if coding.get("system") == systems.TAG_HI_TYPE and coding.get("code")
         ),
         care_contexts=tuple(
             CareContextRef(_patient_reference(item), _identifier(item.get("reference"))["value"])
             for item in provision.get("data") or []
-            if _identifier(item.get("reference")).get("system") == CARE_CONTEXT
+            if _identifier(item.get("reference")).get("system") == systems.CARE_CONTEXT
             and _identifier(item.get("reference")).get("value")
         ),
         date_range=DateRange(start, end) if start and end else None,
@@ -154,7 +155,7 @@ def data(context: CareContextRef) -> Resource:
         ],
         "meaning": "instance",
         "reference": {
-            "identifier": {"system": CARE_CONTEXT, "value": context.care_context_reference}
+            "identifier": {"system": systems.CARE_CONTEXT, "value": context.care_context_reference}
         },
     }
 
@@ -163,7 +164,7 @@ def _skeleton(artefact_id: str, state: ConsentState, hip_id: str | None) -> Reso
     return {
         **frame(ids.consent_id("hip", artefact_id), hip_id),
         "extension": [{"url": STATUS_EXTENSION, "valueCode": str(state)}],
-        "identifier": [{"system": ARTEFACT_ID, "value": artefact_id}],
+        "identifier": [{"system": systems.SECURITY_ARTEFACT, "value": artefact_id}],
         "status": "inactive" if state in _ENDED else "active",
     }
 
@@ -171,7 +172,7 @@ def _skeleton(artefact_id: str, state: ConsentState, hip_id: str | None) -> Reso
 def _service(service_id: str) -> Resource:
     return {
         "type": "Organization",
-        "identifier": {"system": SERVICE_ID, "value": service_id},
+        "identifier": {"system": systems.SERVICE_ID, "value": service_id},
     }
 
 

@@ -62,8 +62,7 @@ def requested(
         },
         "purpose": [{"system": consent_resource.PURPOSE, "code": init.purpose_code}],
         "code": [
-            {"coding": [{"system": consent_resource.HI_TYPE, "code": each}]}
-            for each in init.hi_types
+            {"coding": [{"system": systems.TAG_HI_TYPE, "code": each}]} for each in init.hi_types
         ],
         "actor": [
             consent_resource.recipient(hiu_id),
@@ -161,7 +160,7 @@ def refused(
         **consent_resource.frame(ids.consent_id("hiu", artefact_id), None),
         "status": "rejected",
         "identifier": [
-            {"system": consent_resource.ARTEFACT_ID, "value": artefact_id},
+            {"system": systems.SECURITY_ARTEFACT, "value": artefact_id},
             *_request_identifiers(request, None),
         ],
         "dateTime": timestamps.format(at),

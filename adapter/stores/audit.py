@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from adapter.protocol import timestamps
 from adapter.protocol.messages import Envelope
-from adapter.rules.consent_resource import ARTEFACT_ID, CARE_CONTEXT, SERVICE_ID
 from mappings import systems
 
 if TYPE_CHECKING:
@@ -23,12 +22,10 @@ if TYPE_CHECKING:
 Resource = dict[str, Any]
 
 TAG = "urn:abdm-adapter:audit"
-ADAPTER = "urn:abdm-adapter:user"
 CONSENT_REQUEST = "urn:abdm-adapter:consent-request"
 MESSAGE = "urn:abdm-adapter:message"
 DOCUMENT = "urn:abdm-adapter:received-document"
 REQUEST_ID = "urn:abdm:request-id"
-TRANSACTION = "urn:abdm:transaction-id"
 ABHA_TRANSACTION = "urn:abdm-adapter:abha-transaction"
 
 _LIFECYCLE = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
@@ -111,8 +108,8 @@ def disclosed(
     """Records left for a HIU under a consent. `outcome`: why some or all did not; None: all did."""
     entities = [
         *([_patient(patient_id)] if patient_id else []),
-        _entity(ARTEFACT_ID, artefact_id, _OTHER),
-        _entity(TRANSACTION, transaction_id, _OTHER),
+        _entity(systems.SECURITY_ARTEFACT, artefact_id, _OTHER),
+        _entity(systems.TRANSACTION_ID, transaction_id, _OTHER),
         *map(_care_context, references),
     ]
     return _event(adapter, DISCLOSED, entities, hip_id=hip_id, requester=hiu_id, failure=outcome)
@@ -133,7 +130,7 @@ def consent_received(
     adapter: Adapter, *, hip_id: str | None, hiu_id: str | None, artefact_id: str
 ) -> Resource:
     """A granted consent artefact was stored."""
-    entities = [_entity(ARTEFACT_ID, artefact_id, _OTHER)]
+    entities = [_entity(systems.SECURITY_ARTEFACT, artefact_id, _OTHER)]
     return _event(adapter, CONSENT_RECEIVED, entities, hip_id=hip_id, requester=hiu_id)
 
 
@@ -154,8 +151,8 @@ def received(
     """
     entities = [
         *([_patient(patient_id)] if patient_id else []),
-        _entity(ARTEFACT_ID, artefact_id, _OTHER),
-        *([_entity(TRANSACTION, transaction_id, _OTHER)] if transaction_id else []),
+        _entity(systems.SECURITY_ARTEFACT, artefact_id, _OTHER),
+        *([_entity(systems.TRANSACTION_ID, transaction_id, _OTHER)] if transaction_id else []),
         *map(_care_context, references),
     ]
     return _event(adapter, STORED, entities, hip_id=hiu_id, requester=hip_id, failure=outcome)
@@ -165,7 +162,7 @@ def consent_ended(
     adapter: Adapter, *, hip_id: str | None, artefact_id: str, status: str
 ) -> Resource:
     """A consent was revoked or expired (`status`); nothing leaves under it any more."""
-    entities = [_entity(ARTEFACT_ID, artefact_id, _OTHER, description=status)]
+    entities = [_entity(systems.SECURITY_ARTEFACT, artefact_id, _OTHER, description=status)]
     return _event(adapter, CONSENT_ENDED, entities, hip_id=hip_id)
 
 
@@ -181,7 +178,7 @@ def records_archived(
     """What was received under an artefact left the FHIR server. `reason`: REVOKED or EXPIRED."""
     entities = [
         *([_patient(patient_id)] if patient_id else []),
-        _entity(ARTEFACT_ID, artefact_id, _OTHER, description=reason),
+        _entity(systems.SECURITY_ARTEFACT, artefact_id, _OTHER, description=reason),
         *(_entity(DOCUMENT, each, _OBJECT) for each in document_ids),
     ]
     return _event(adapter, RECORDS_ARCHIVED, entities, hip_id=hiu_id)
@@ -204,7 +201,10 @@ def records_viewed(
     """
     entities = [
         *map(_patient, patient_ids),
-        *(_entity(ARTEFACT_ID, each, _OTHER, description=what) for each in artefact_ids),
+        *(
+            _entity(systems.SECURITY_ARTEFACT, each, _OTHER, description=what)
+            for each in artefact_ids
+        ),
         *([_entity(DOCUMENT, document_id, _OBJECT)] if document_id else []),
     ]
     return _event(adapter, RECORDS_VIEWED, entities, hip_id=hiu_id, user=user, failure=refusal)
@@ -222,7 +222,7 @@ def copy_erased(
     """The sealed copy of a received document was erased. `user`: who ordered it; None: policy."""
     entities = [
         *([_patient(patient_id)] if patient_id else []),
-        _entity(ARTEFACT_ID, artefact_id, _OTHER),
+        _entity(systems.SECURITY_ARTEFACT, artefact_id, _OTHER),
         _entity(DOCUMENT, document_id, _OBJECT),
     ]
     return _event(adapter, COPY_ERASED, entities, hip_id=hiu_id, user=user)
@@ -270,14 +270,14 @@ def _event(
     The adapter acts under ABDM_USERNAME; `requester`, if another party asked for it, is its service
     id, `user` the person here who did.
     """
-    own = _identifier(ADAPTER, adapter.config.abdm_username)
+    own = _identifier(systems.USER, adapter.config.abdm_username)
     asked = requester is not None or user is not None
     agents: list[Resource] = [{"who": own, "requestor": not asked}]
     if user is not None:
-        agents.append({"who": _identifier(ADAPTER, user), "requestor": True})
+        agents.append({"who": _identifier(systems.USER, user), "requestor": True})
     if requester is not None:
-        agents.append({"who": _identifier(SERVICE_ID, requester), "requestor": True})
-    observer = _identifier(SERVICE_ID, hip_id) if hip_id else own
+        agents.append({"who": _identifier(systems.SERVICE_ID, requester), "requestor": True})
+    observer = _identifier(systems.SERVICE_ID, hip_id) if hip_id else own
     event: Resource = {
         "resourceType": "AuditEvent",
         "type": systems.coding(_LIFECYCLE, tag.lifecycle, tag.display),
@@ -318,4 +318,4 @@ def _patient(patient_id: str) -> Resource:
 
 
 def _care_context(reference: str) -> Resource:
-    return _entity(CARE_CONTEXT, reference, _OBJECT)
+    return _entity(systems.CARE_CONTEXT, reference, _OBJECT)
