@@ -19,7 +19,13 @@ from pathlib import Path
 from rich.console import Console
 
 from conformance import fhir_server
-from tests.bench import bench_callbacks, bench_crypto, bench_memory, bench_transfer
+from tests.bench import (
+    bench_callbacks,
+    bench_crypto,
+    bench_memory,
+    bench_receive,
+    bench_transfer,
+)
 from tests.bench.harness import Row, report
 from tests.bench.visits import Fhir, Tell
 
@@ -28,6 +34,7 @@ Bench = Callable[[Callable[[], Fhir], Tell], list[Row]]
 BENCHES: dict[str, Bench] = {
     "crypto": lambda _fhir, _tell: bench_crypto.run(),
     "transfer": lambda fhir, tell: bench_transfer.run(fhir(), tell),
+    "receive": lambda fhir, tell: bench_receive.run(fhir(), tell),
     "callbacks": lambda fhir, tell: bench_callbacks.run(tell),
     "memory": lambda fhir, tell: bench_memory.run(fhir(), tell),
 }
