@@ -8,7 +8,17 @@ from __future__ import annotations
 import click
 
 from adapter import __version__
-from adapter.commands import archive, consent, facility, fidelius, import_, operate, records, run
+from adapter.commands import (
+    abha,
+    archive,
+    consent,
+    facility,
+    fidelius,
+    import_,
+    operate,
+    records,
+    run,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,6 +39,7 @@ for command in (
     records.validate,
     facility.facility,
     facility.bridge,
+    abha.abha,
     operate.link,
     consent.consent,
     operate.transfer,

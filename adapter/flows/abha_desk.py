@@ -18,7 +18,9 @@ from adapter.rules.abha_steps import IDLE_LIFE, Step, locks, require
 from adapter.rules.states import AbhaState
 from adapter.runtime import Adapter
 from adapter.stores import abha_transactions
-from adapter.stores.abha_transactions import AbhaTransaction
+from adapter.stores.abha_transactions import AbhaTransaction, with_secret
+
+_ANEW = "ABDM no longer knows this transaction; have a new one-time password sent."
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,10 @@ def refused(row: AbhaTransaction, error: UpstreamError) -> AbhaTransaction:
         return replace(changed, state=AbhaState.LOCKED) if locks(changed.wrong) else changed
     if reason is Reason.LOCKED:
         return replace(changed, state=AbhaState.LOCKED)
+    if reason is Reason.TRANSACTION and row.state is AbhaState.OTP_SENT and row.secret.login_id:
+        # Perhaps the answer to the right OTP was lost: begin anew, without asking who it is again.
+        again = with_secret(changed, transaction="")
+        return replace(again, state=AbhaState.STARTED, sends=0, sent_at=None, sentence=_ANEW)
     if reason is Reason.TRANSACTION:
         return replace(changed, state=AbhaState.EXPIRED)
     return changed

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from adapter.flows.abha_desk import Desk
+from adapter.flows.abha_linking import Match
 from adapter.protocol.abha_refusals import AbhaRefused, Reason
 from adapter.protocol.errors import Conflict, NotFound
 from adapter.rules.abha_profile import from_account
@@ -43,6 +44,30 @@ def profile_of_patient(adapter: Adapter, desk: Desk, patient_id: str) -> Profile
     if row is None or not abha_profiles.seen_by(row, desk.hip_ids):
         raise NotFound("No ABHA is linked to this patient at your facilities.")
     return row
+
+
+def described(row: ProfileRow, match: Match | None = None) -> dict[str, Any]:
+    """A profile by the names of CARE's AbhaNumber, never its tokens."""
+    profile = row.profile
+    made: dict[str, Any] = {
+        name: getattr(profile, name)
+        for name in type(profile).__dataclass_fields__
+        if name != "kyc_verified"
+    }
+    made |= {
+        "id": row.id,
+        "kyc_verified": profile.kyc_verified,
+        "patient": row.patient_id if row.linked else None,
+        "new": row.new,
+        "verified": row.verified,
+        "active": row.active,
+        "source": row.source,
+        "logged_in": row.tokens is not None,
+        "message": row.sentence,
+    }
+    if match is not None:
+        made |= {"matches": match.patient_id, "candidates": match.candidates}
+    return made
 
 
 def image(adapter: Adapter, desk: Desk, profile_id: str, what: str) -> tuple[bytes, str]:

@@ -201,6 +201,8 @@ MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
             AbhaState.VERIFIED,
             AbhaState.CHOOSING,
             AbhaState.NOT_FOUND,
+            # The answer to the right OTP was lost, and ABDM's transaction with it.
+            AbhaState.STARTED,
         }
         | _ABHA_ENDS,
         AbhaState.CHOOSING: {AbhaState.VERIFIED, AbhaState.OTP_SENT} | _ABHA_ENDS,

@@ -13,14 +13,12 @@ from flask import Blueprint, Response, jsonify, request
 from adapter.flows import abha_desk, abha_enrolment, abha_linking, abha_login, abha_qr, abha_user
 from adapter.flows.abha_desk import Desk
 from adapter.flows.abha_enrolment import Consent
-from adapter.flows.abha_linking import Match
 from adapter.protocol import timestamps
 from adapter.protocol.errors import MalformedRequest
 from adapter.rules import poster
 from adapter.rules.abha_steps import next_steps
 from adapter.runtime import Adapter
 from adapter.stores import facilities
-from adapter.stores.abha_profiles import ProfileRow
 from adapter.stores.abha_transactions import AbhaTransaction
 from adapter.web.answering import body_of, desk_of, facility_of, hims_route
 from adapter.web.auth import Caller
@@ -221,12 +219,12 @@ def _scan(adapter: Adapter, caller: Caller) -> Response:
     if not isinstance(content, str):
         raise MalformedRequest("content must be the text of the QR code.")
     row, match = abha_qr.scan(adapter, desk_of(adapter, caller), hip_id, content)
-    return jsonify(profile=described(row, match))
+    return jsonify(profile=abha_user.described(row, match))
 
 
 def _profile(adapter: Adapter, caller: Caller, profile_id: str) -> Response:
     row = abha_user.profile_of(adapter, desk_of(adapter, caller), profile_id)
-    return jsonify(profile=described(row, abha_linking.match_profile(adapter, row)))
+    return jsonify(profile=abha_user.described(row, abha_linking.match_profile(adapter, row)))
 
 
 def _profile_of_patient(adapter: Adapter, caller: Caller) -> Response:
@@ -234,7 +232,7 @@ def _profile_of_patient(adapter: Adapter, caller: Caller) -> Response:
     if not patient:
         raise MalformedRequest("Name the patient: ?patient=<id of the FHIR Patient>.")
     row = abha_user.profile_of_patient(adapter, desk_of(adapter, caller), patient)
-    return jsonify(profile=described(row))
+    return jsonify(profile=abha_user.described(row))
 
 
 def _link_profile(adapter: Adapter, caller: Caller, profile_id: str) -> Response:
@@ -249,12 +247,12 @@ def _link_profile(adapter: Adapter, caller: Caller, profile_id: str) -> Response
         patient_id=_optional(body, "patient"),
         new=body.get("new") is True,
     )
-    return jsonify(profile=described(linked))
+    return jsonify(profile=abha_user.described(linked))
 
 
 def _refresh(adapter: Adapter, caller: Caller, profile_id: str) -> Response:
     row = abha_user.fetched_again(adapter, desk_of(adapter, caller), profile_id)
-    return jsonify(profile=described(row))
+    return jsonify(profile=abha_user.described(row))
 
 
 def _card(adapter: Adapter, caller: Caller, profile_id: str) -> Response:
@@ -291,30 +289,6 @@ def _counter_qr(adapter: Adapter, caller: Caller) -> Response:
 # --- what callers see ---------------------------------------------------------------------------
 
 
-def described(row: ProfileRow, match: Match | None = None) -> dict[str, Any]:
-    """A profile by the names of CARE's AbhaNumber, never its tokens."""
-    profile = row.profile
-    made: dict[str, Any] = {
-        name: getattr(profile, name)
-        for name in type(profile).__dataclass_fields__
-        if name != "kyc_verified"
-    }
-    made |= {
-        "id": row.id,
-        "kyc_verified": profile.kyc_verified,
-        "patient": row.patient_id if row.linked else None,
-        "new": row.new,
-        "verified": row.verified,
-        "active": row.active,
-        "source": row.source,
-        "logged_in": row.tokens is not None,
-        "message": row.sentence,
-    }
-    if match is not None:
-        made |= {"matches": match.patient_id, "candidates": match.candidates}
-    return made
-
-
 def _answer(adapter: Adapter, row: AbhaTransaction) -> Response:
     made: dict[str, Any] = {
         "id": row.id,
@@ -339,7 +313,7 @@ def _answer(adapter: Adapter, row: AbhaTransaction) -> Response:
     }
     if row.profile_id is not None:
         desk = Desk(row.requester, frozenset({row.hip_id}))
-        made["profile"] = described(abha_user.profile_of(adapter, desk, row.profile_id))
+        made["profile"] = abha_user.described(abha_user.profile_of(adapter, desk, row.profile_id))
     return jsonify(made)
 
 

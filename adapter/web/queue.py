@@ -9,12 +9,12 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from adapter.flows import queue as flow
+from adapter.flows.abha_user import described
 from adapter.flows.queue import Entry
 from adapter.protocol import timestamps
 from adapter.protocol.errors import MalformedRequest
 from adapter.rules.states import QueueTokenState
 from adapter.runtime import Adapter
-from adapter.web.abha import described
 from adapter.web.answering import body_of, desk_of, facility_of, hims_route
 from adapter.web.auth import Caller
 

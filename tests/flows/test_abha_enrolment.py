@@ -5,13 +5,16 @@ import pytest
 from mappings import systems
 from tests.flows.abha import CONSENT, Front, new_mobile
 
+LETTERS = str.maketrans("0123456789", "abcdefghij")
+
 
 def identifiers(patient: dict) -> dict[str, str]:
     return {each["system"]: each["value"] for each in patient["identifier"]}
 
 
 def test_a_patient_without_abha_gets_one_in_four_steps(front: Front) -> None:
-    person = front.person()
+    # Suggested addresses are made of the name, and the FHIR server is shared by all tests.
+    person = front.person(first_name=f"Asha{new_mobile().translate(LETTERS)}")
     begun = front.enrol(person)
     assert (begun["state"], begun["steps"]) == ("OTP_SENT", ["verify_otp", "send_otp"])
     assert begun["message"].endswith(f"ending with {person.mobile[-4:]}.")
@@ -21,7 +24,8 @@ def test_a_patient_without_abha_gets_one_in_four_steps(front: Front) -> None:
     assert verified["state"] == "VERIFIED"
     assert verified["steps"] == ["suggest_address", "set_address", "link"]
     profile = verified["profile"]
-    assert (profile["name"], profile["date_of_birth"]) == ("Asha Verma", "1984-03-07")
+    assert (profile["first_name"], profile["last_name"]) == (person.first, "Verma")
+    assert profile["date_of_birth"] == "1984-03-07"
     assert (profile["new"], profile["verified"], profile["patient"]) == (True, True, None)
     assert profile["mobile"] == person.mobile
 
@@ -197,6 +201,25 @@ def test_a_first_call_that_fails_can_be_repeated_without_the_aadhaar_number(fron
     path = f"/abha/transactions/{row['id']}"
     assert front.get(path)["steps"] == ["send_otp"]
     assert front.post(f"{path}/otp")["state"] == "OTP_SENT"
+
+
+@pytest.mark.parametrize("person_has_one", [False, True])
+def test_an_answer_that_was_lost_is_made_up_for_with_a_new_otp_alone(
+    front: Front, person_has_one: bool
+) -> None:
+    person = front.holder()[0] if person_has_one else front.person()
+    begun = front.enrol(person)
+    path = f"/abha/transactions/{begun['id']}"
+    otp = front.otp(person.mobile)
+    front.abdm.fault("reset", message="AbhaEnrol", times=1)
+    front.refused(f"{path}/verify", 503, otp=otp, mobile=person.mobile)
+    front.refused(f"{path}/verify", 409, otp=otp, mobile=person.mobile)
+    assert front.get(path)["steps"] == ["send_otp"]
+    front.post(f"{path}/otp")
+    verified = front.post(f"{path}/verify", otp=front.otp(person.mobile), mobile=person.mobile)
+    account = front.abdm.abha_of(person.aadhaar)
+    assert account is not None
+    assert verified["profile"]["abha_number"] == account.abha_number
 
 
 def test_a_replaced_key_is_fetched_again_within_the_step(front: Front) -> None:
