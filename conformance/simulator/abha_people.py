@@ -101,21 +101,31 @@ def add_account(
 ) -> str:
     """Give an Aadhaar holder an ABHA and return its number.
 
-    `abha_address` is a full address; without one only the number serves as address. The verified
+    `abha_address` is a full address, perhaps that of a patient registered with the same number;
+    without one only the number serves as address. The verified
     mobile is that of the Aadhaar unless one is given.
     """
     with simulator.state.changed:
         person = person_named(simulator, aadhaar)
         if account_of(simulator, aadhaar) is not None:
             raise PatientMistake("This person has an ABHA already.")
+        if abha_address is not None:
+            _refuse_address(simulator, abha_address, abha_number)
         account = create_account(simulator, person, mobile or person.mobile or None, abha_number)
         account.status = status
         if abha_address is not None:
-            if address_taken(simulator, abha_address):
-                raise PatientMistake(f"{abha_address} is taken.")
             add_address(simulator, account, abha_address)
         publish(simulator, account)
         return account.number
+
+
+def _refuse_address(simulator: Simulator, address: str, abha_number: str | None) -> None:
+    if not schemas.definition("AbhaAddress", "v3-m1").is_valid(address):
+        raise PatientMistake("An ABHA address is a name, @, and a suffix.")
+    known = simulator.state.patients.get(address)
+    same = known is not None and known.abha_number == (abha_number or "").replace("-", "")
+    if not same and address_taken(simulator, address):
+        raise PatientMistake(f"{address} is taken.")
 
 
 def set_status(simulator: Simulator, abha_number: str, status: str) -> None:

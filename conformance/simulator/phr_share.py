@@ -1,15 +1,16 @@
-"""The patient's app scans a counter's QR: the profile is shown, shared, and the token appears.
+"""The patient's app and QR codes: it scans a counter's and shares the profile; it shows its own.
 
 A QR is scanned by pasting its text. Nothing leaves before the patient presses Share. Source:
-functional case SHARE_PATIENT_PROFILE_701.
+functional cases SHARE_PATIENT_PROFILE_701 and QR-READ.
 """
 
+import base64
 from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from conformance.simulator import share
+from conformance.simulator import abha_cards, abha_people, share
 from conformance.simulator.core import Simulator
 from conformance.simulator.lookups import NotFound, patient_named
 
@@ -61,6 +62,17 @@ def add_share_pages(blueprint: Blueprint, simulator: Simulator) -> None:
     def share_profile(address: str) -> Page:
         share_id = share.scan(simulator, address, request.form.get("text", ""))
         return redirect(url_for("phr.shared", address=address, share_id=share_id), 303)
+
+    @blueprint.get("/<address>/card")
+    def card(address: str) -> Page:
+        person = patient_named(simulator, address)
+        with state.changed:
+            account = abha_people.account_at(simulator, address)
+        if account is None:
+            raise NotFound(f"{address} belongs to no ABHA of the ABHA service; there is no card.")
+        text = abha_cards.payload(account, "app")
+        picture = base64.b64encode(abha_cards.qr(text)).decode()
+        return render_template("phr/card.html", person=person, text=text, picture=picture)
 
     @blueprint.get("/<address>/shares/<share_id>")
     def shared(address: str, share_id: str) -> Page:

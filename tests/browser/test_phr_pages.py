@@ -130,7 +130,7 @@ def test_patient_links_grants_narrowed_reads_and_revokes(page: Page, world: Worl
 
 def test_every_form_field_has_a_name_for_screen_readers(page: Page, world: World) -> None:
     request_id = world.ask()
-    for path in ("discover", "ask", f"requests/{request_id}"):
+    for path in ("discover", "ask", "scan", f"requests/{request_id}"):
         page.goto(f"/phr/{ADDRESS}/{path}")
         fields = page.locator("input:not([type=hidden]), select")
         assert fields.count() > 0
@@ -140,7 +140,7 @@ def test_every_form_field_has_a_name_for_screen_readers(page: Page, world: World
 
 def test_pages_fit_a_phone(page: Page, world: World) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("", f"{ADDRESS}/", f"{ADDRESS}/discover", f"{ADDRESS}/ask"):
+    for path in ("", f"{ADDRESS}/", f"{ADDRESS}/discover", f"{ADDRESS}/ask", f"{ADDRESS}/scan"):
         page.goto(f"/phr/{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
     shot(page, "9-phone")

@@ -159,3 +159,14 @@ def test_record_of_exchanges_holds_no_token_and_no_picture(
     (exchange,) = world.client.exchanges("AbhaQr", "in")
     assert exchange.headers["X-TOKEN"] == "(present)"
     assert exchange.answer == "(a picture)"
+
+
+def test_patient_of_the_consent_manager_gets_an_account_under_the_same_number_only(
+    world: World,
+) -> None:
+    aadhaar = world.client.add_person("Meera", "Joshi", "F", "1984-11-03", "9820000045")
+    with pytest.raises(RuntimeError, match="taken"):
+        world.client.add_abha(aadhaar, "91-2200-0000-9999", "meera.joshi@sbx")
+    assert world.client.abha_of(aadhaar) is None
+    number = world.client.add_abha(aadhaar, "91-2200-0000-4405", "meera.joshi@sbx")
+    assert world.client.abha(number).preferred == "meera.joshi@sbx"

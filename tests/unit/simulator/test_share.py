@@ -1,5 +1,6 @@
 """Scan and share: the QR is read, the profile sent, the token shown; and what goes wrong."""
 
+import base64
 import re
 import uuid
 from typing import Any
@@ -162,7 +163,19 @@ def test_pages_show_the_profile_before_anything_is_sent_and_then_the_token(world
     share_id = page.rsplit("/", 1)[1]
     assert answer(world, share_id, token="52") == (202, None)
     browser.get(page)
-    assert "Your token number is <strong>52</strong>" in browser.text
+    assert re.search(r"Your token number is <strong[^>]*>52</strong>", browser.text)
     browser.get(f"/phr/{ADDRESS}/scan")
     assert "counter OPD3" in browser.text
     assert browser.get(f"/phr/nobody.known@sbx/shares/{share_id}").status_code == 404
+
+
+def test_page_shows_the_qr_of_whoever_has_an_abha(world: World) -> None:
+    aadhaar = world.client.add_person("Asha", "Rao", "F", "1990-03-07", "9810000001")
+    number = world.client.add_abha(aadhaar, abha_address="asha.rao90@sbx")
+    browser = Browser(world.client.base_url)
+    browser.get("/phr/asha.rao90@sbx/card")
+    assert world.client.abha_qr(number, "app") in browser.text
+    picture = re.search(r'src="data:image/png;base64,([^"]+)"', browser.text)
+    assert picture is not None
+    assert base64.b64decode(picture[1]).startswith(b"\x89PNG")
+    assert browser.get(f"/phr/{ADDRESS}/card").status_code == 404
