@@ -183,5 +183,15 @@ def _tell_where(console: Console, stack: stacks.Stack) -> None:
         f"  patient's app   {stack.simulator_url}/phr\n"
         f"  adapter         {stack.adapter_url}  (HIMS_API_KEYS={stack.hims_key})\n"
         f"  FHIR server     {stack.fhir_url}  (FHIR_TOKEN={stack.fhir_token})\n"
+        f"{_analysts(stack)}"
         f"  logs            {stack.folder}"
     )
+
+
+def _analysts(stack: stacks.Stack) -> str:
+    """The tokens for the README's queries, where this run's own FHIR server has made some."""
+    tokens = stack.fhir.tokens if stack.fhir else {}
+    names = [
+        f"{role}: {tokens[role]}" for role in ("analyst", "analyst.received") if role in tokens
+    ]
+    return f"  analysts        {', '.join(names)}  (README, Analysts)\n" if names else ""

@@ -142,17 +142,17 @@ def start(
     token is made. Ready means that it answers and that the guide is installed or known not to be
     had. Environment variables of the server that are not given here or in `settings` (FHIR_HEAP,
     SERVER_ADDRESS, …) pass through; without a `token` one is made, unless FHIR_ANONYMOUS=true lets
-    everyone in. On Linux the server also ends with the thread that called this, so call it from
-    one that lives as long as it is needed.
+    everyone in, and then there are no roles. On Linux the server also ends with the thread that
+    called this, so call it from one that lives as long as it is needed.
 
     Raises FhirServerError when it ends early or is not ready in `timeout_s` seconds.
     """
     tell = on_progress or (lambda _: None)
     jar = build(tell)
     port = port or _free_port()
-    anonymous = os.environ.get("FHIR_ANONYMOUS", "").lower() == "true"
-    tokens = {role: secrets.token_urlsafe(32) for role in roles}
-    token = token or ("" if anonymous and not tokens else secrets.token_urlsafe(32))
+    anonymous = not token and os.environ.get("FHIR_ANONYMOUS", "").lower() == "true"
+    tokens = {} if anonymous else {role: secrets.token_urlsafe(32) for role in roles}
+    token = token or ("" if anonymous else secrets.token_urlsafe(32))
     env = {
         **os.environ,
         "SERVER_PORT": str(port),

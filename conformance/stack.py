@@ -173,7 +173,10 @@ def start(
     server: FhirServer | None = None
     if fhir_url is None:
         server = fhir_server.start(
-            folder / "fhir", log_file=folder / "fhir-server.log", on_progress=on_progress
+            folder / "fhir",
+            log_file=folder / "fhir-server.log",
+            roles=fhir_server.ROLES,
+            on_progress=on_progress,
         )
         fhir_url, fhir_token = server.base_url, server.token
     simulator_port, adapter_port = free_port(), free_port()

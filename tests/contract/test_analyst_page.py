@@ -201,9 +201,9 @@ def codes(resource: Resource) -> set[str]:
 
 @pytest.fixture(scope="module")
 def stored(guarded: Guarded, tmp_path_factory: pytest.TempPathFactory) -> Stored:
-    """The demo hospital, a received document, consents and an audited view; all of it read back."""
-    client = guarded.callers["adapter"]
-    token = str(client.session.headers["Authorization"]).removeprefix("Bearer ")
+    """The demo hospital, written by its HIMS, and what the adapter adds; all of it read back."""
+    client, hims = guarded.callers["adapter"], guarded.callers["hims"]
+    token = str(hims.session.headers["Authorization"]).removeprefix("Bearer ")
     hospital.load(guarded.base_url, token)
     adapter = rig.adapter_over(rig.sqlite_url(tmp_path_factory.mktemp("adapter")))
     viewed = audit.records_viewed(

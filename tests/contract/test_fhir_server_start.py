@@ -21,6 +21,7 @@ import pytest
 import requests
 
 from conformance import fhir_server
+from tests import issuer as issuers
 from tests import servers
 
 pytestmark = pytest.mark.hapi
@@ -88,6 +89,24 @@ def test_a_server_that_anyone_could_read_does_not_start_and_says_why(
     assert ended.returncode != 0
     assert sentence in ended.stdout
     assert "\tat " not in ended.stdout, "a stack trace instead of a sentence"
+
+
+def test_anyone_on_this_machine_may_do_everything_where_that_was_switched_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FHIR_ANONYMOUS", "true")
+    with fhir_server.start(
+        tmp_path, log_file=tmp_path / "log", guide=None, roles=fhir_server.ROLES
+    ) as server:
+        assert (server.token, server.tokens) == ("", {})
+        consent = {"resourceType": "Consent", "id": "c1", "status": "active"}
+        headers = {"Content-Type": "application/fhir+json"}
+        url = f"{server.base_url}/Consent/c1"
+        assert requests.put(url, json=consent, headers=headers, timeout=60).status_code == 201
+        erased = requests.post(
+            f"{url}/$expunge", json={"resourceType": "Parameters"}, headers=headers, timeout=60
+        )
+        assert erased.status_code == 200
 
 
 @pytest.mark.parametrize("version", ["1.8.0_402", "11.0.22"])
@@ -175,9 +194,11 @@ class Started:
     server: fhir_server.FhirServer
     said: list[str]
 
-    def call(self, method: str, path: str, body: object = None) -> requests.Response:
+    def call(
+        self, method: str, path: str, body: object = None, *, token: str | None = None
+    ) -> requests.Response:
         headers = {
-            "Authorization": f"Bearer {self.server.token}",
+            "Authorization": f"Bearer {token or self.server.token}",
             "Content-Type": "application/fhir+json",
         }
         url = f"{self.server.base_url}/{path}".rstrip("/")
@@ -196,6 +217,12 @@ def on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]
                 folder / "unused",
                 log_file=folder / "log",
                 guide="/nowhere/ndhm.tgz",
+                roles=["hims", "analyst"],
+                settings={
+                    "FHIR_JWT_ISSUER": issuers.NAME,
+                    "FHIR_JWT_AUDIENCE": issuers.AUDIENCE,
+                    "FHIR_JWT_JWKS_URL": f"http://127.0.0.1:{servers.free_port()}/jwks.json",
+                },
                 database={
                     "url": f"jdbc:postgresql://127.0.0.1:{port}/postgres",
                     "username": "postgres",
@@ -280,3 +307,28 @@ def test_what_a_refused_request_said_is_not_in_the_log(on_postgresql: Started) -
         assert answer.json()["resourceType"] == "OperationOutcome"
     log = on_postgresql.server.log_file.read_text()
     assert "CANARY" not in log, [line for line in log.splitlines() if "CANARY" in line]
+
+
+@pytest.mark.postgres
+def test_received_records_are_hidden_on_postgresql_too(on_postgresql: Started) -> None:
+    received = {"tag": [{"system": "urn:abdm-adapter:record", "code": "received"}]}
+    for resource_id, meta in (("own1", {}), (f"rcv-{'a' * 40}", received)):
+        person = {"resourceType": "Patient", "id": resource_id, "meta": meta, "gender": "other"}
+        assert on_postgresql.call("PUT", f"Patient/{resource_id}", person).status_code == 201
+    search = "Patient?gender=other&_total=accurate"
+    assert on_postgresql.call("GET", search).json()["total"] == 2
+    for role in ("hims", "analyst"):
+        token = on_postgresql.server.tokens[role]
+        found = on_postgresql.call("GET", search, token=token).json()
+        assert found["total"] == 1
+        assert [entry["resource"]["id"] for entry in found["entry"]] == ["own1"]
+
+
+@pytest.mark.postgres
+def test_an_issuer_whose_keys_cannot_be_fetched_is_no_fault_of_the_token(
+    on_postgresql: Started,
+) -> None:
+    token = issuers.Issuer("unused").token()
+    answer = on_postgresql.call("GET", "Patient", token=token)
+    assert answer.status_code == 503
+    assert "can't be fetched; try again later" in answer.json()["issue"][0]["diagnostics"]
