@@ -340,6 +340,9 @@ FOUND = [
     (f"Patient?_has:Patient:link:_has:Observation:subject:{SUGAR}", 403, 403, {"Patient/own"}),
     ("Patient?_has:Consent:patient:status=active", 403, {"Patient/own"}, {"Patient/own"}),
     ("Observation?subject:Patient._has:Consent:patient:status=active", 403, OWN_SUGAR, None),
+    ("Observation?subject:Patient._has:Patient:link:name=Asha&_id=own-sugar", 403, 403, OWN_SUGAR),
+    ("Observation?subject._has:Patient:link:name=Asha&_id=own-sugar", 403, 403, OWN_SUGAR),
+    ("Patient?_has:Observation:subject:subject._has:Patient:link:name=Asha", 403, 403, None),
 ]
 
 

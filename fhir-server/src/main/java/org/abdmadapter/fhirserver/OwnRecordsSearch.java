@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
@@ -53,31 +54,25 @@ class OwnRecordsSearch {
                         .flatMap(List::stream)
                         .flatMap(List::stream)
                         .flatMap(OwnRecordsSearch::path)
-                        .filter(Objects::nonNull)
                         .collect(Collectors.toSet());
-        boolean hidden = asked.stream().anyMatch(name -> role.mayNotSeeType(name.split("[:.]")[0]));
+        boolean hidden = asked.stream().anyMatch(role::mayNotSeeType);
         boolean received = !role.seesReceived && asked.contains(LINK_TO_OWN_PATIENT);
         if (hidden || received) {
             throw RoleRules.refused(request);
         }
     }
 
-    /** The types that a chain or {@code _has} passes, those of {@code _has} as {@code Type:reference} too. */
+    /** The names that a chain or {@code _has} passes, and each with the next ({@code Type:reference}). */
     private static Stream<String> path(IQueryParameterType parameter) {
+        Stream<String> parts = Stream.empty();
         if (parameter instanceof HasParam has) {
-            String[] names = (has.getTargetResourceType()
-                            + ":" + has.getReferenceFieldName()
-                            + ":" + has.getParameterName())
-                    .split("[:.]");
-            return Stream.concat(
-                    Stream.of(names),
-                    Stream.iterate(0, i -> i + 1 < names.length, i -> i + 1)
-                            .map(i -> names[i] + ":" + names[i + 1]));
+            parts = Stream.of(has.getTargetResourceType(), has.getReferenceFieldName(), has.getParameterName());
+        } else if (parameter instanceof ReferenceParam reference) {
+            parts = Stream.of(reference.getResourceType(), reference.getChain());
         }
-        if (parameter instanceof ReferenceParam reference) {
-            String chain = reference.getChain() == null ? "" : reference.getChain();
-            return Stream.concat(Stream.of(chain.split("[:.]")), Stream.ofNullable(reference.getResourceType()));
-        }
-        return Stream.empty();
+        String[] names = parts.filter(Objects::nonNull).collect(Collectors.joining(":")).split("[:.]");
+        return Stream.concat(
+                Stream.of(names),
+                IntStream.range(1, names.length).mapToObj(i -> names[i - 1] + ":" + names[i]));
     }
 }
