@@ -53,7 +53,7 @@ from adapter.rules.states import (
     IncomingState,
 )
 from adapter.runtime import Adapter
-from adapter.stores import incoming, incoming_pages
+from adapter.stores import hiu_artefacts, incoming, incoming_pages
 from adapter.stores.incoming import Incoming
 from adapter.stores.incoming_pages import Entry, IncomingPage
 from mappings.received import Origin
@@ -99,8 +99,8 @@ def expect_page(adapter: Adapter, token: str) -> Incoming:
         transfer = incoming.by_token(tx, adapter, token)
         if transfer is None:
             raise NotFound("No records are awaited at this address.")
-        granted = incoming.may_be_kept(tx, transfer.artefact_id)
-    _still_open(adapter, transfer, granted)
+        state = hiu_artefacts.state_of(tx, transfer.artefact_id)
+    _still_open(adapter, transfer, state is HiuArtefactState.GRANTED)
     return transfer
 
 
@@ -128,9 +128,11 @@ def accept_page(adapter: Adapter, transfer: Incoming, arrival: Arrival) -> str:
     )
     references = [entry.care_context_reference for entry in message.entries]
     with adapter.db.transaction() as tx:
+        # First the artefact, then the transfer: the order in which the end of a consent takes them.
+        granted = incoming.may_be_kept(tx, transfer.artefact_id)
         incoming.lock(tx, transfer.id)
         known = incoming.by_id(tx, adapter, transfer.id) or transfer
-        _still_open(adapter, known, incoming.may_be_kept(tx, known.artefact_id))
+        _still_open(adapter, known, granted)
         added = incoming_pages.add(tx, adapter, page, arrival.frame, references, arrival.parts())
         if not added:
             return "repeat"

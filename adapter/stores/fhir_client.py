@@ -22,6 +22,8 @@ from adapter.upstream import http
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 30
+#: What is sent is read, indexed and stored before the answer: so many bytes more take a second.
+BYTES_A_SECOND = 1_000_000
 #: Entries a page; `_count` is a wish to the server, the `next` links decide.
 PAGE = 200
 
@@ -45,7 +47,6 @@ class Client(SyncFHIRClient):
             authorization=f"Bearer {token}" if token else None,
             # HAPI may answer a search from a minute-old one unless told not to.
             extra_headers={"Cache-Control": "no-cache"},
-            requests_config={"timeout": (CONNECT_SECONDS, READ_SECONDS)},
         )
         self._http = http.session(self.url)
 
@@ -149,6 +150,7 @@ class Client(SyncFHIRClient):
         body: bytes | None,
         also: tuple[int, ...] = (),
     ) -> tuple[int, bytes]:
+        patience = READ_SECONDS + len(body or b"") // BYTES_A_SECOND
         try:
             answer = self._http.request(
                 method,
@@ -156,7 +158,7 @@ class Client(SyncFHIRClient):
                 data=body,
                 headers=dict(headers),
                 allow_redirects=False,
-                **self.requests_config,
+                timeout=(CONNECT_SECONDS, patience),
             )
         except requests.ReadTimeout:
             raise FhirUncertain("The FHIR server did not answer in time.") from None

@@ -116,12 +116,12 @@ def contexts(tx: Tx, incoming_id: str) -> list[str]:
 
 
 def may_be_kept(tx: Tx, artefact_id: str) -> bool:
-    """Whether records may be stored under the artefact now; holds its row until the commit.
+    """Whether records may be stored under the artefact now, and until this transaction ends.
 
-    Its end, noted in another transaction, then comes either before this one or after it.
+    Its end, noted in another transaction, comes either before this one or after it.
     """
     row = sa.select(hiu_artefact.c.state).where(hiu_artefact.c.id == artefact_id)
-    return tx.scalar(row.with_for_update()) == HiuArtefactState.GRANTED
+    return tx.scalar(row.with_for_update(read=True)) == HiuArtefactState.GRANTED
 
 
 def move(tx: Tx, incoming_id: str, state: IncomingState, **values: Any) -> bool:

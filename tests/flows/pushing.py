@@ -20,7 +20,7 @@ from adapter.app import create_app
 from adapter.flows import hiu_transfer
 from adapter.protocol import timestamps
 from adapter.protocol.messages import CareContextRef, ConsentArtefact, DateRange, Permission
-from adapter.rules import consent_resource
+from adapter.rules import hiu_consent_resource
 from adapter.rules.states import HiuArtefactState
 from adapter.stores import db, hiu_artefacts
 from conformance.simulator import refcrypto
@@ -74,8 +74,16 @@ class Pushing:
         """The artefact as its on-fetch leaves it; the site's request is out then."""
         site, now, artefact = self.site, self.site.clock(), self.artefact
         erase_at = artefact.permission.data_erase_at
-        consent = consent_resource.granted(artefact, None, self.hip_id)
-        site.load({**consent, "id": f"hiu-{self.artefact_id}"})
+        consent = hiu_consent_resource.given(
+            artefact,
+            None,
+            hiu_id=site.hip_id,
+            hip_id=self.hip_id,
+            request=None,
+            abdm_request=None,
+            at=now,
+        )
+        site.load(consent)
         with site.adapter.db.transaction() as tx:
             tx.execute(
                 sa.insert(db.hiu_artefact).values(

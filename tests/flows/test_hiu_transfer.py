@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conformance import schemas
+from tests.flows import hiu
 from tests.flows.harness import NOTIFY, Json, Site
 from tests.flows.hims import Hospital
 from tests.flows.pushing import NAME, REQUEST, Pushing
@@ -56,6 +57,21 @@ def test_neither_push_token_nor_private_key_is_kept_in_the_clear(other: Pushing)
     assert token not in str(other.site.rows("incoming"))
     assert token not in str(other.site.rows("outbox"))
     assert other.site.adapter.sealer.open(row["keys"]) != row["keys"]
+
+
+def test_from_the_consent_request_to_the_records_in_one_go(site: Site) -> None:
+    patient = site.patient()
+    site.load(patient)
+    detail = hiu.artefact(site, patient)
+    hiu.granted(site, patient, detail)
+    other = Pushing(site, ("V-9",), hip_id=hiu.OTHER_HIP, artefact_id=detail["consentId"])
+    other.acknowledge()
+    other.push_each(bundle())
+    assert other.report[:2] == ("RECEIVED", {"V-9": "OK"})
+    (received,) = other.found("Patient")
+    assert received["link"] == [
+        {"other": {"reference": f"Patient/{patient['id']}"}, "type": "seealso"}
+    ]
 
 
 def test_each_request_has_keys_and_token_of_its_own(other: Pushing) -> None:
