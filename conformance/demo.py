@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conformance import journey_files, journey_hip, journey_hiu
+from conformance import journey_abha, journey_files, journey_hip, journey_hiu
 from conformance import stack as stacks
 from conformance.journey import FileSeen, Journey, Step, StepFailed
 
@@ -35,7 +35,8 @@ def steps(*, with_files: bool = False) -> tuple[Step, ...]:
     """The journey in order; `with_files`: a folder of files is served too."""
     files = (journey_files.STEP,) if with_files else ()
     last = Step("What remains", "The audit trail in the FHIR server.", audit)
-    return (*journey_hip.STEPS, *journey_hiu.STEPS, *files, last)
+    opening, leaving = journey_hip.STEPS[:2], journey_hip.STEPS[2:]
+    return (*opening, *journey_abha.STEPS, *leaving, *journey_hiu.STEPS, *files, last)
 
 
 @dataclass(frozen=True)

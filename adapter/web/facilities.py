@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from adapter.flows import facility
-from adapter.protocol.errors import MalformedRequest, NotFound
+from adapter.protocol.errors import Forbidden, MalformedRequest, NotFound
 from adapter.runtime import Adapter
 from adapter.stores import facilities
 from adapter.stores.facilities import Facility
@@ -26,6 +26,9 @@ def blueprint(adapter: Adapter) -> Blueprint:
     hims_route(adapter, api, "/hims/v1/facilities", "POST", _add)
     hims_route(adapter, api, "/hims/v1/facilities", "GET", _list)
     hims_route(adapter, api, "/hims/v1/facilities/<hf_id>", "GET", _show)
+    hims_route(adapter, api, "/hims/v1/bridge", "GET", _bridge)
+    hims_route(adapter, api, "/hims/v1/bridge", "PUT", _set_bridge)
+    hims_route(adapter, api, "/hims/v1/bridge/verify", "POST", _verify_bridge)
 
     @api.get(NONCE_PATH)
     def bridge_nonce() -> Response:
@@ -59,6 +62,43 @@ def _show(adapter: Adapter, caller: Caller, hf_id: str) -> Response:
     if found is None or not caller.may_act_for(hf_id):
         raise NotFound("There is no such facility among yours.")
     return jsonify(described(found))
+
+
+def _bridge(adapter: Adapter, caller: Caller) -> Response:
+    _for_all(caller)
+    found = facility.show_bridge(adapter)
+    return jsonify(
+        id=found.id,
+        url=found.url,
+        services=[
+            {"id": each.id, "name": each.name, "types": each.types, "active": each.active}
+            for each in found.services
+        ],
+    )
+
+
+def _set_bridge(adapter: Adapter, caller: Caller) -> Response:
+    _for_all(caller)
+    url = body_of('{"url"}').get("url")
+    if not isinstance(url, str):
+        raise MalformedRequest("url must be a text.")
+    facility.set_bridge_url(adapter, url)
+    return jsonify(url=url)
+
+
+def _verify_bridge(adapter: Adapter, caller: Caller) -> Response:
+    _for_all(caller)
+    checks = facility.verify_bridge(adapter)
+    return jsonify(
+        ok=all(check.ok for check in checks),
+        checks=[{"name": each.name, "ok": each.ok, "detail": each.sentence} for each in checks],
+    )
+
+
+def _for_all(caller: Caller) -> None:
+    """The bridge is every facility's, so a key for some of them may not touch it."""
+    if caller.facilities is not None:
+        raise Forbidden("The bridge serves every facility: this needs a key for all of them.")
 
 
 def described(row: Facility) -> dict[str, Any]:

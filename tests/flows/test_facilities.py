@@ -15,7 +15,7 @@ from adapter.stores import facilities
 from mappings import systems
 from mappings.ids import fhir_id
 from tests.flows.harness import Json, Site
-from tests.flows.hims import LIMITED, Hospital
+from tests.flows.hims import LIMITED, WHOLE, Hospital
 
 SEARCH = "/facility/search"
 LINK = "/MutipleHRPAddUpdateServices"
@@ -211,6 +211,27 @@ def test_verify_fetches_a_nonce_through_the_registered_url(registry: Site, serve
     found = {check.name: check for check in flow.verify_bridge(registry.adapter)}
     assert found["ours"].ok, found
     assert flow.nonce(registry.adapter) is None
+
+
+def test_the_bridge_is_seen_and_set_only_by_a_key_for_every_facility(
+    registry: Site, hospital: Hospital
+) -> None:
+    def call(method: str, path: str, key: str, body: Json | None = None) -> tuple[int, Json]:
+        headers = {"Authorization": f"Bearer {key}", "X-User": "Mary"}
+        answer = hospital.client.open(path, method=method, json=body, headers=headers)
+        return answer.status_code, answer.json
+
+    registry.outside.will_answer(SERVICES, listed(registry.hip_id, "HIP", "HIU"))
+    status, shown = call("GET", "/hims/v1/bridge", WHOLE)
+    assert (status, shown["url"], shown["services"][0]["id"]) == (
+        200,
+        "https://his.example.org",
+        registry.hip_id,
+    )
+    url = {"url": "https://his.example.org/abdm"}
+    assert call("PUT", "/hims/v1/bridge", WHOLE, url) == (200, url)
+    for method, path in (("GET", ""), ("PUT", ""), ("POST", "/verify")):
+        assert call(method, f"/hims/v1/bridge{path}", LIMITED, url)[0] == 403
 
 
 def test_verify_notices_that_the_url_is_somebody_elses(registry: Site) -> None:
