@@ -59,10 +59,9 @@ def run(
 ) -> bool:
     """Walk the journey in `folder`; true when every step went well.
 
-    `report`: file for `{"ok", "steps": [{"name", "ok", "seconds", "detail"}], "files": [{"name",
-    "sha256", "verbatim", "stored", "flags"}]}`; `as_json` prints the same. `hip_documents`: a
-    folder whose files another hospital sends. `stay`: keep everything running afterwards until the
-    event is set.
+    `report`: file for `{"ok", "steps": [{"name", "ok", "seconds", "detail"}], "files": […]}`, the
+    files as FileSeen; `as_json` prints the same. `hip_documents`: a folder whose files another
+    hospital sends. `stay`: keep everything running afterwards until the event is set.
     """
     console = Console(stderr=as_json)
     walked = _Walk(console, steps(with_files=hip_documents is not None))
@@ -165,6 +164,7 @@ def _steps_table(results: list[StepResult]) -> Table:
 
 
 def _files_table(files: list[FileSeen]) -> Table:
+    """The files with the codes of what was wrong; the report has the sentences."""
     table = Table(title="The files", title_justify="left")
     table.add_column("File", overflow="fold")
     table.add_column("Verbatim")
@@ -173,8 +173,14 @@ def _files_table(files: list[FileSeen]) -> Table:
     table.add_column("Flags", overflow="fold")
     for one in files:
         mark = "[green]yes[/]" if one.verbatim else "[red]no[/]"
-        flags = escape("\n".join(one.flags))
-        table.add_row(escape(one.name), mark, one.sha256[:16] + "…", str(one.stored), flags)
+        codes = dict.fromkeys(flag.split(":")[0] for flag in one.flags)
+        table.add_row(
+            escape(one.name),
+            mark if one.size else "empty",
+            one.sha256[:12] + "…",
+            str(one.stored),
+            ", ".join(codes),
+        )
     return table
 
 

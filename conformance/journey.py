@@ -34,9 +34,14 @@ def need(condition: object, sentence: str) -> None:
 
 @dataclass(frozen=True)
 class FileSeen:
-    """What became of one file of `--hip-documents`: kept verbatim?, resources stored, remarks."""
+    """What became of one file of `--hip-documents`.
+
+    `size` in bytes; `verbatim`: the FHIR server has these very bytes; `stored`: resources it
+    became; `flags`: what was wrong with it, each "code: sentence".
+    """
 
     name: str
+    size: int
     sha256: str
     verbatim: bool
     stored: int

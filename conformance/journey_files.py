@@ -33,8 +33,8 @@ def fetch_folder(journey: Journey) -> str:
         _compared(journey, one, documents, said.get(one.care_context, "")) for one in files
     ]
     # In a file without bytes there is nothing to keep; the outcome names it.
-    empty = {one.name for one in files if not one.size}
-    lost = [one.name for one in journey.files if not one.verbatim and one.name not in empty]
+    empty = [one for one in files if not one.size]
+    lost = [one.name for one in journey.files if one.size and not one.verbatim]
     need(not lost, f"{len(lost)} of {len(files)} files are not kept as they were: {lost[:5]}")
     flagged = sum(bool(one.flags) for one in journey.files)
     resources = sum(one.stored for one in journey.files)
@@ -56,12 +56,14 @@ def _compared(
             content = journey.binary(document["id"])
             return FileSeen(
                 held.name,
+                held.size,
                 held.sha256,
                 hashlib.sha256(content).hexdigest() == held.sha256,
                 document["resources"],
                 [f"{flag['code']}: {flag['sentence']}" for flag in document["flags"]],
             )
-    return FileSeen(held.name, held.sha256, verbatim=False, stored=0, flags=[f"not-kept: {said}"])
+    reason = [f"not-kept: {said}"]
+    return FileSeen(held.name, held.size, held.sha256, verbatim=False, stored=0, flags=reason)
 
 
 STEP = Step(

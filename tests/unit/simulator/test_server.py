@@ -78,3 +78,16 @@ def test_bad_seed_is_explained_without_a_traceback(
     assert process.returncode == 1
     assert sentence in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("program", ["conformance.simulator", "adapter simulator"])
+def test_empty_folder_of_documents_is_a_sentence_and_not_a_traceback(
+    program: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", *program.split(), "--port", "0", "--hip-documents"]
+    done = subprocess.run(
+        [*command, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    assert "is empty; put the documents to serve into it" in done.stderr
+    assert "Traceback" not in done.stderr
