@@ -19,6 +19,7 @@ from adapter.flows import (
     hiu_raise,
     hiu_transfer,
     link_answers,
+    link_notices,
     profile_share,
     user_linking,
 )
@@ -34,7 +35,7 @@ HANDLERS: dict[type, Handler] = {
     m.LinkConfirm: user_linking.CONFIRM_HANDLER,
     m.OnGenerateLinkToken: link_answers.TOKEN_HANDLER,
     m.OnHipLinkCareContext: link_answers.LINK_HANDLER,
-    m.OnCareContextNotify: link_answers.NOTICE_HANDLER,
+    m.OnCareContextNotify: link_notices.HANDLER,
     m.ProfileShare: profile_share.HANDLER,
     m.HipConsentNotify: hip_consent.HANDLER,
     m.HipHealthInformationRequest: hip_request.HANDLER,

@@ -22,10 +22,11 @@ from typing import Any
 import mappings
 from adapter.flows import lookup
 from adapter.flows.handler import ANY_REPLY
+from adapter.flows.link_notices import note_changed
+from adapter.flows.linked import self_started
 from adapter.protocol.errors import NotFound
 from adapter.protocol.messages import (
     CareContextEntry,
-    Envelope,
     GenerateLinkTokenRequest,
     HipLinkCareContextRequest,
 )
@@ -37,6 +38,15 @@ from adapter.stores import facilities, links, outbox
 from adapter.stores.db import Tx
 from adapter.stores.links import ContextLink, LinkToken
 from mappings.resources import encounters_of
+
+__all__ = [
+    "LinkReport",
+    "advance",
+    "ask_for_token",
+    "link_encounter",
+    "link_records",
+    "note_changed",
+]
 
 #: The gateway remembers a link-token request about 6.2 minutes, answered or not.
 BETWEEN_TOKEN_REQUESTS = timedelta(minutes=7)
@@ -299,8 +309,3 @@ def _send(adapter: Adapter, tx: Tx, token: LinkToken, rows: list[ContextLink]) -
                 conversation=f"token:{token.id}",
                 subject=batch,
             )
-
-
-def self_started(adapter: Adapter, hip_id: str) -> Envelope:
-    """The envelope of a message that answers nothing."""
-    return Envelope(adapter.config.abdm_api_version, hip_id=hip_id)

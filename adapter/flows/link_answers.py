@@ -1,9 +1,7 @@
 """HIP-initiated linking, second half: what the gateway answered, and what follows.
 
 Answers are found by the REQUEST-ID of the attempt they answer, never by what they say about
-themselves: one that answers nothing of ours is recorded and ignored. After a link ABDM is told of
-the content (CareContextNotifyRequest) 5 s later, and again where it doesn't know the link yet:
-it answers 1006 for a few seconds (V3 contract 6.3).
+themselves: one that answers nothing of ours is recorded and ignored.
 """
 
 from __future__ import annotations
@@ -14,34 +12,29 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 
-from adapter.flows.handler import ANY_REPLY, TAKEN, Commit, Handler, Outcome
-from adapter.flows.hip_linking import advance, self_started
-from adapter.flows.linked import mark_linked
+from adapter.flows.handler import TAKEN, Commit, Handler, Outcome
+from adapter.flows.hip_linking import advance
+from adapter.flows.link_notices import tell
+from adapter.flows.linked import answered, mark_linked
 from adapter.protocol.errors import (
     AlreadyDone,
-    IllegalTransition,
     LinkTokenRefused,
-    RetryLater,
 )
 from adapter.protocol.messages import (
-    CareContextNotifyRequest,
     Envelope,
     ErrorObject,
-    OnCareContextNotify,
     OnGenerateLinkToken,
     OnHipLinkCareContext,
 )
 from adapter.protocol.refusals import reaction
 from adapter.rules.states import CareContextLinkState, LinkTokenState, move
 from adapter.runtime import Adapter
-from adapter.stores import abha_profiles, facilities, links, outbox
+from adapter.stores import abha_profiles, links
 from adapter.stores.db import Tx
 from adapter.stores.links import ContextLink, LinkToken
 
 #: Six months at most; the token's own `exp` where it says less.
 TOKEN_LIFE = timedelta(days=180)
-#: When ABDM is told of linked content: after the link, and after each "not linked yet".
-NOTICE_DELAYS = tuple(timedelta(seconds=s) for s in (5, 5, 15, 60))
 PATIENCE = timedelta(hours=1)
 #: Codes of an ABHA that its holder has deactivated (M0 and M1, section 6.1).
 DEACTIVATED = frozenset({"ABDM-1134", "ABDM-1216", "ABDM-1308", "ABDM-1407"})
@@ -53,7 +46,7 @@ def on_generate_link_token(
     """Keep the token sealed and send the links that wait for it; or note why there is none."""
 
     def commit(tx: Tx) -> None:
-        subject = _answered(adapter, tx, envelope, "GenerateLinkTokenRequest")
+        subject = answered(adapter, tx, envelope, "GenerateLinkTokenRequest")
         token = links.token_by_id(tx, adapter, subject)
         if token is None or not move(token.state, LinkTokenState.ACTIVE):
             return  # a second answer
@@ -97,7 +90,7 @@ def on_hip_link_care_context(
     """Linked (also where ABDM says it was already), or a refused token, or failed with a reason."""
 
     def commit(tx: Tx) -> None:
-        batch = _answered(adapter, tx, envelope, "HipLinkCareContextRequest")
+        batch = answered(adapter, tx, envelope, "HipLinkCareContextRequest")
         if message.error is None:
             _linked(adapter, tx, batch)
             return
@@ -118,32 +111,6 @@ def after_hip_link_care_context(adapter: Adapter, tx: Tx, batch: str, outcome: O
         )
         refusal = LinkTokenRefused(sentence) if outcome == LinkTokenRefused.__name__ else None
         _refused(adapter, tx, batch, refusal, sentence, error=outcome)
-
-
-def on_care_context_notify(
-    adapter: Adapter, envelope: Envelope, message: OnCareContextNotify
-) -> Commit:
-    """ABDM knows of the content; or doesn't know the link yet, and is told again later."""
-
-    def commit(tx: Tx) -> None:
-        link = links.by_id(tx, _answered(adapter, tx, envelope, "CareContextNotifyRequest"))
-        if link is None or message.error is None:
-            return
-        refusal = reaction("CareContextNotifyRequest", message.error)
-        if isinstance(refusal, RetryLater) and link.notices < len(NOTICE_DELAYS):
-            _notify(adapter, tx, link)
-        else:
-            links.note(tx, link.id, error=type(refusal).__name__, sentence=refusal.sentence[:500])
-
-    return commit
-
-
-def _answered(adapter: Adapter, tx: Tx, envelope: Envelope, name: str) -> str:
-    """The subject of the message of ours that this answers. Raises IllegalTransition for none."""
-    row = outbox.answered(tx, envelope.response_to, adapter.clock())
-    if row is None or row.message != name or row.hip_id != envelope.hip_id:
-        raise IllegalTransition(f"This answers no {name} of ours; ignored.")
-    return row.subject or ""
 
 
 def _expiry(token: str, now: datetime) -> datetime:
@@ -182,7 +149,7 @@ def _linked(adapter: Adapter, tx: Tx, batch: str) -> None:
     ]
     mark_linked(adapter, tx, rows)
     for row in {row.reference: row for row in rows}.values():
-        _notify(adapter, tx, replace(row, notices=0))
+        tell(adapter, tx, replace(row, notices=0))
 
 
 def _refused(
@@ -221,29 +188,5 @@ def _refused(
     _fail(tx, rows, error, sentence)
 
 
-def _notify(adapter: Adapter, tx: Tx, link: ContextLink) -> None:
-    """Queue the notice for all HI types of the link's care context."""
-    same = links.contexts_of(tx, link.hip_id, link.patient_id, link.reference)
-    message = CareContextNotifyRequest(
-        abha_address=link.abha_address or "",
-        patient_reference=link.patient_reference,
-        care_context_reference=link.reference,
-        hi_types=tuple(row.hi_type for row in same if row.state is CareContextLinkState.LINKED),
-        date=adapter.clock(),
-        hip_name=facilities.name_of(tx, link.hip_id),
-    )
-    outbox.queue(
-        tx,
-        adapter,
-        self_started(adapter, link.hip_id),
-        message,
-        deadline=ANY_REPLY,
-        delay=NOTICE_DELAYS[min(link.notices, len(NOTICE_DELAYS) - 1)],
-        subject=link.id,
-    )
-    links.note(tx, link.id, notices=link.notices + 1)
-
-
 TOKEN_HANDLER = Handler(on_generate_link_token, None, PATIENCE)
 LINK_HANDLER = Handler(on_hip_link_care_context, None, PATIENCE)
-NOTICE_HANDLER = Handler(on_care_context_notify, None, PATIENCE)

@@ -1,9 +1,11 @@
-"""What follows once ABDM has linked care contexts, however the link began."""
+"""What every way of linking shares: the envelope, and what follows once ABDM has linked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adapter.protocol.errors import IllegalTransition
+from adapter.protocol.messages import Envelope
 from adapter.rules.care_contexts import resource_of
 from adapter.rules.states import CareContextLinkState, allowed
 from adapter.runtime import Adapter
@@ -48,3 +50,19 @@ def mark_linked(adapter: Adapter, tx: Tx, rows: Sequence[ContextLink]) -> None:
             user=fresh[0].requester,
         ),
     )
+
+
+def self_started(adapter: Adapter, hip_id: str) -> Envelope:
+    """The envelope of a message that answers nothing."""
+    return Envelope(adapter.config.abdm_api_version, hip_id=hip_id)
+
+
+def answered(adapter: Adapter, tx: Tx, envelope: Envelope, name: str) -> str:
+    """The subject of the message of ours that a callback answers.
+
+    Raises IllegalTransition where it answers no message `name` of ours.
+    """
+    row = outbox.answered(tx, envelope.response_to, adapter.clock())
+    if row is None or row.message != name or row.hip_id != envelope.hip_id:
+        raise IllegalTransition(f"This answers no {name} of ours; ignored.")
+    return row.subject or ""

@@ -59,13 +59,24 @@ class LinkTokenState(StrEnum):
 
 
 class CareContextLinkState(StrEnum):
-    """The link of one (HIP, patient, care context, HI type)."""
+    """The link of one (HIP, patient, care context, HI type). WITHDRAWN: nothing of it is linked or
+    released any more, though ABDM may still list it (no unlink call is published)."""
 
     PENDING = "PENDING"
     NO_ABHA = "NO_ABHA"
     WAITING_FOR_TOKEN = "WAITING_FOR_TOKEN"  # noqa: S105 - a state, not a password
     SENT = "SENT"
     LINKED = "LINKED"
+    FAILED = "FAILED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class SmsNoticeState(StrEnum):
+    """An SMS that ABDM was asked to send. UNCONFIRMED: taken, and nobody said what became of it."""
+
+    SENT = "SENT"
+    CONFIRMED = "CONFIRMED"
+    UNCONFIRMED = "UNCONFIRMED"
     FAILED = "FAILED"
 
 
@@ -232,33 +243,60 @@ MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
         LinkTokenState.REJECTED: {LinkTokenState.REQUESTED, LinkTokenState.ACTIVE},
     },
     CareContextLinkState: {
-        CareContextLinkState.NO_ABHA: {CareContextLinkState.PENDING, CareContextLinkState.SENT},
+        CareContextLinkState.NO_ABHA: {
+            CareContextLinkState.PENDING,
+            CareContextLinkState.SENT,
+            CareContextLinkState.WITHDRAWN,
+        },
         CareContextLinkState.PENDING: {
             CareContextLinkState.NO_ABHA,
             CareContextLinkState.WAITING_FOR_TOKEN,
             CareContextLinkState.SENT,
             CareContextLinkState.FAILED,
+            CareContextLinkState.WITHDRAWN,
         },
         CareContextLinkState.WAITING_FOR_TOKEN: {
             CareContextLinkState.PENDING,
             CareContextLinkState.NO_ABHA,
             CareContextLinkState.SENT,
             CareContextLinkState.FAILED,
+            CareContextLinkState.WITHDRAWN,
         },
         CareContextLinkState.SENT: {
             CareContextLinkState.LINKED,
             CareContextLinkState.FAILED,
             CareContextLinkState.WAITING_FOR_TOKEN,
+            CareContextLinkState.WITHDRAWN,
         },
         # The patient may link the same visit under another ABHA address (user linking: SENT).
-        CareContextLinkState.LINKED: {CareContextLinkState.SENT},
+        CareContextLinkState.LINKED: {
+            CareContextLinkState.SENT,
+            CareContextLinkState.WITHDRAWN,
+        },
         # LINKED after FAILED: the answer came after we had given up waiting for it.
         CareContextLinkState.FAILED: {
             CareContextLinkState.LINKED,
             CareContextLinkState.PENDING,
             CareContextLinkState.NO_ABHA,
             CareContextLinkState.SENT,
+            CareContextLinkState.WITHDRAWN,
         },
+        # The reason is gone (`link_changes`): where ABDM has the link already, it holds again.
+        CareContextLinkState.WITHDRAWN: {
+            CareContextLinkState.LINKED,
+            CareContextLinkState.PENDING,
+            CareContextLinkState.NO_ABHA,
+            CareContextLinkState.SENT,
+        },
+    },
+    SmsNoticeState: {
+        SmsNoticeState.SENT: {
+            SmsNoticeState.CONFIRMED,
+            SmsNoticeState.UNCONFIRMED,
+            SmsNoticeState.FAILED,
+        },
+        # The callback may come much later, or never.
+        SmsNoticeState.UNCONFIRMED: {SmsNoticeState.CONFIRMED, SmsNoticeState.FAILED},
     },
     LinkSessionState: {
         LinkSessionState.DISCOVERED: {LinkSessionState.OTP_SENT, LinkSessionState.EXPIRED},

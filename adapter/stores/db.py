@@ -181,7 +181,47 @@ care_context_link = sa.Table(
     sa.Column("sentence", sa.String(500)),
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("linked_at", Utc),
+    # When ABDM is told of changed content; several changes until then are told at once.
+    sa.Column("update_due_at", Utc),
+    # What a person has to know of a link that is in order by itself.
+    sa.Column("remark", sa.String(500)),
     sa.UniqueConstraint("hip_id", "patient_id", "reference", "hi_type", name="uq_link_context"),
+)
+
+# How often ABDM may be asked about an ABHA address: one row each, whichever facility asks.
+link_pace = sa.Table(
+    "link_pace",
+    metadata,
+    sa.Column("abha_address", sa.String(255), primary_key=True),
+    # When the last request for a link token left.
+    sa.Column("asked_at", Utc),
+    # Times of refused calls, the oldest first (ISO 8601).
+    sa.Column("refusals", sa.JSON, nullable=False),
+    sa.Column("blocked_until", Utc),
+)
+
+# Patients who want nothing linked or released.
+opt_out = sa.Table(
+    "opt_out",
+    metadata,
+    sa.Column("patient_id", sa.String(64), primary_key=True),
+    sa.Column("requester", sa.String(255), nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+)
+
+# One row a visit whose patient was told by SMS that ABDM can show it.
+sms_notice = sa.Table(
+    "sms_notice",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("hip_id", sa.String(64), nullable=False),
+    sa.Column("patient_id", sa.String(64), nullable=False),
+    sa.Column("reference", sa.String(255), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("closed_at", Utc),
+    sa.Column("sentence", sa.String(500)),
+    sa.UniqueConstraint("hip_id", "reference", name="uq_sms_notice_visit"),
 )
 
 transfer = sa.Table(

@@ -49,7 +49,9 @@ class ContextLink:
     """The link of one (HIP, patient, care context, HI type).
 
     `requester`: who asked for it; `batch`: the link request or link session it was last sent with;
-    `notices`: how often ABDM was told of its content since it was linked.
+    `notices`: how often ABDM was told of its content since it was linked or changed;
+    `update_due_at`: when it is or was told of the latest change; `remark`: what a person has to
+    know of it.
     """
 
     id: str
@@ -68,6 +70,8 @@ class ContextLink:
     error: str | None = None
     sentence: str | None = None
     linked_at: datetime | None = None
+    update_due_at: datetime | None = None
+    remark: str | None = None
 
 
 # --- link tokens -----------------------------------------------------------------------------
@@ -171,6 +175,16 @@ def in_batch(tx: Tx, batch: str) -> list[ContextLink]:
 def by_id(tx: Tx, link_id: str) -> ContextLink | None:
     """The link of this id."""
     return next(iter(_links(tx, care_context_link.c.id == link_id)), None)
+
+
+def by_ids(tx: Tx, link_ids: Collection[str]) -> list[ContextLink]:
+    """The links of these ids."""
+    wanted = list(dict.fromkeys(link_ids))
+    return [
+        link
+        for start in range(0, len(wanted), _PART)
+        for link in _links(tx, care_context_link.c.id.in_(wanted[start : start + _PART]))
+    ]
 
 
 def linked_pairs(

@@ -1,12 +1,8 @@
 """HIP-initiated linking: token, link, notice (cases HIP_INTI_LINK_501 to 505)."""
 
-import time
-from typing import Any
-
-import jwt
 import pytest
 
-from adapter.flows.hip_linking import LinkReport, link_encounter
+from adapter.flows.hip_linking import link_encounter
 from adapter.protocol.errors import NotFound
 from tests.flows.harness import (
     CONTEXT_NOTIFY,
@@ -19,42 +15,9 @@ from tests.flows.harness import (
     number_of,
     reference_of,
 )
+from tests.flows.linking import NEW_TOKEN, TOKEN, Linking
 
 pytestmark = pytest.mark.hapi
-
-TOKEN = jwt.encode({"hipId": "x", "exp": time.time() + 10**8}, "k" * 32)
-NEW_TOKEN = jwt.encode({"hipId": "y", "exp": time.time() + 10**8}, "k" * 32)
-
-
-class Linking:
-    """A patient with visits to be linked by the hospital."""
-
-    def __init__(self, site: Site, visits: int = 1, **patient: Any) -> None:
-        self.site = site
-        self.patient = site.patient(**patient)
-        self.visits = [site.visit(self.patient) for _ in range(visits)]
-        site.admit(self.patient, *self.visits)
-
-    def link(self, number: int = 0) -> LinkReport:
-        report = link_encounter(self.site.adapter, self.visits[number][0]["id"], "desk-1")
-        self.site.run()
-        return report
-
-    def give_token(self, call: Call | None = None, token: str = TOKEN) -> None:
-        call = call or self.site.outside.to(GENERATE_TOKEN)[-1]
-        body = {"abhaAddress": address_of(self.patient), "linkToken": token}
-        self.site.answer(call, "OnGenerateLinkToken", body)
-
-    def accept(self, call: Call | None = None) -> None:
-        body = {"abhaAddress": address_of(self.patient), "status": "Successfully Linked"}
-        self.site.answer(call or self.site.outside.to(LINK)[-1], "OnHipLinkCareContext", body)
-
-    def refuse(self, code: str, message: str) -> None:
-        body = {"error": {"code": code, "message": message}}
-        self.site.answer(self.site.outside.to(LINK)[-1], "OnHipLinkCareContext", body)
-
-    def states(self) -> set[str]:
-        return {row["state"] for row in self.site.rows("care_context_link")}
 
 
 @pytest.fixture
