@@ -107,7 +107,6 @@ PEERS: dict[str, dict[str, Any]] = {
     "seven-per-page": {
         "entries_per_page": 7,
         "first_page": 0,
-        "key_form": "x509-explicit",
         "fresh_keys": False,
         "checksum": "placeholder",
     },

@@ -7,7 +7,7 @@ Source: V3 contract 6.7, 9 and 15 (item 6).
 
 import json
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
@@ -70,6 +70,10 @@ def _refusal(
         return {"code": style.refuses, "message": TEXTS.get(style.refuses, "Refused")}
     if artefact is None or artefact.status != "GRANTED":
         return {"code": "ABDM-1062", "message": "Consent Not granted"}
+    first, last = _dates(artefact.detail["permission"])
+    start, end = _dates(transfer.asked)
+    if not first <= start <= end <= last:
+        return {"code": "ABDM-1063", "message": "Date Range given is invalid"}
     material = transfer.asked["keyMaterial"]
     try:
         refcrypto.decode_point(material["dhPublicKey"]["keyValue"])
@@ -81,11 +85,14 @@ def _refusal(
     return None
 
 
+def _dates(holder: dict[str, Any]) -> tuple[datetime, datetime]:
+    return parse(holder["dateRange"]["from"]), parse(holder["dateRange"]["to"])
+
+
 def _held(simulator: Simulator, transfer: Transfer, detail: dict[str, Any]) -> list[Holding]:
     """What the HIP may send of what was asked, in the artefact's order."""
     contexts = [one["careContextReference"] for one in detail["careContexts"]]
-    asked = transfer.asked["dateRange"]
-    start, end = parse(asked["from"]), parse(asked["to"])
+    start, end = _dates(transfer.asked)
     with simulator.state.changed:
         everything = [*simulator.state.holdings, *simulator.folder]
     found = [

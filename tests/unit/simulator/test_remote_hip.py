@@ -28,8 +28,10 @@ def received(world: HiuWorld, **style: Any) -> Transfer:
     """The transfer of the three notes of Nilgiri Clinic, pushed in a style, once it has ended."""
     artefact_id = world.at(NILGIRI)
     world.client.push_style(NILGIRI, **style)
-    transaction_id = world.hiu.transfer(artefact_id)
-    return world.client.wait_transfer(transaction_id)
+    ended = world.client.wait_transfer(world.hiu.transfer(artefact_id))
+    for page in world.hiu.pages:
+        assert schemas.problems("HealthInformationPush", page.body) == []
+    return ended
 
 
 def contents(world: HiuWorld) -> dict[str, bytes | None]:
@@ -334,6 +336,28 @@ def test_hip_behind_a_bridge_gets_the_request_with_the_hius_url_and_key(world: W
         assert world.client.transfer(transaction_id).hip_notification is not None
     finally:
         hiu.stop()
+
+
+def test_played_hiu_fetches_from_a_played_hip_and_no_more_than_consented(
+    hiu_world: HiuWorld,
+) -> None:
+    moment = datetime.now(UTC)
+    request_id = hiu_world.client.raise_consent_request(
+        "REMOTE-HIU",
+        ADDRESS,
+        ["OPConsultation"],
+        moment - timedelta(days=90),
+        moment,
+        moment + timedelta(days=1),
+        hip_id=NILGIRI,
+    )
+    (artefact_id,) = hiu_world.client.grant(request_id)
+    seen = hiu_world.client.transfer(hiu_world.client.request_data(artefact_id))
+    assert {found.care_context: found.content for found in seen.documents} == NOTES
+    wide = hiu_world.client.request_data(artefact_id, date_from=moment - timedelta(days=9000))
+    refused = hiu_world.client.transfer(wide)
+    assert (refused.status, refused.error and refused.error.code) == ("REFUSED", "ABDM-1063")
+    assert refused.pages == []
 
 
 # -- what is held ----------------------------------------------------------------------------
