@@ -12,17 +12,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import tzinfo
 
 import structlog
 
 from adapter.faults import failure
-from adapter.protocol.errors import FhirConflict, FhirRejected
-from adapter.rules import entities, entity_access, entity_batches
+from adapter.protocol.errors import Conflict, FhirConflict, FhirRejected
+from adapter.rules import abha_patient, entities, entity_access, entity_batches
 from adapter.rules.entities import Item, Mapped, Outcome, Result
 from adapter.rules.entity_batches import Batch
 from adapter.runtime import Adapter
-from adapter.stores import entity_resources
+from adapter.stores import abha_profiles, entity_resources
 from mappings.hims import Fault
 from mappings.ids import fhir_id
 from mappings.resources import Resource, key
@@ -146,6 +147,7 @@ def _transaction(adapter: Adapter, group: list[Mapped]) -> list[Result]:
         puts |= {key(r): r for r in each.to_write(stored)}
         made = {key(r) for r in each.resources}
         gone[each.own_id] = (parts[each.own_id] & own.keys()) - made
+    puts = _with_abha(adapter, puts)
     written = adapter.fhir.write(
         [(resource, _version(stored.get(name))) for name, resource in puts.items()],
         sorted(name for names in gone.values() for name in names),
@@ -156,6 +158,20 @@ def _transaction(adapter: Adapter, group: list[Mapped]) -> list[Result]:
         if results[each.own_id] is Outcome.UPDATED and same and not gone[each.own_id]:
             results[each.own_id] = Outcome.UNCHANGED
     return [each.result(results[each.own_id]) for each in group]
+
+
+def _with_abha(adapter: Adapter, puts: dict[str, Resource]) -> dict[str, Resource]:
+    """Patients keep the ABHA that was linked here when the HIMS, which may not know it, sends them
+    again; where it states another number, its word stands."""
+    patients = {r["id"]: name for name, r in puts.items() if r["resourceType"] == "Patient"}
+    with adapter.db.reading() as tx:
+        linked = abha_profiles.of_patients(tx, adapter, patients)
+    kept = dict(puts)
+    for patient_id, profile in linked.items():
+        name = patients[patient_id]
+        with suppress(Conflict):
+            kept[name] = abha_patient.enriched(puts[name], profile)
+    return kept
 
 
 def _stored(

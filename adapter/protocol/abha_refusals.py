@@ -161,7 +161,8 @@ def judged(
     if rule is None:
         return _by_status(operation, error, status, retry_after)
     if isinstance(rule.reaction, Reason):
-        return AbhaRefused(rule.sentence, rule.reaction, code=code, status=status)
+        said = f" (UIDAI: {error.message})" if rule.reaction is Reason.UIDAI and error else ""
+        return AbhaRefused(rule.sentence + said, rule.reaction, code=code, status=status)
     sentence = rule.sentence or f"The ABHA service refused our session for {operation}."
     if issubclass(rule.reaction, RetryLater):
         return RetryLater(sentence, code=code, status=status, after=retry_after)

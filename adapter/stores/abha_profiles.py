@@ -215,6 +215,16 @@ def by_patient(tx: Tx, adapter: Adapter, patient_id: str) -> ProfileRow | None:
     return _one(tx, adapter, abha_profile.c.patient_id == patient_id)
 
 
+def of_patients(tx: Tx, adapter: Adapter, patient_ids: Collection[str]) -> dict[str, Profile]:
+    """The profiles linked to these patients, by the patient's id."""
+    if not patient_ids:
+        return {}
+    query = sa.select(abha_profile).where(
+        abha_profile.c.patient_id.in_(patient_ids), abha_profile.c.linked_at.is_not(None)
+    )
+    return {row.patient_id: _row(adapter, row).profile for row in tx.execute(query)}
+
+
 def by_identifiers(
     tx: Tx, adapter: Adapter, abha_number: str | None, address: str | None
 ) -> list[ProfileRow]:

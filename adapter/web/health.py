@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapter import metrics
 from adapter.protocol.errors import FhirError, UpstreamError
 from adapter.runtime import Adapter
+from adapter.stores import facilities
 from adapter.stores.counts import rows_by_state
 from adapter.web.auth import GatewayAuth
 
@@ -27,6 +28,9 @@ from adapter.web.auth import GatewayAuth
 KEPT_SECONDS = 3.0
 LARGEST_OFFSET_SECONDS = 60
 
+_NO_FACILITY = (
+    "No facility is served: set ABDM_FACILITIES, or add one with `abdm-adapter facility add`."
+)
 _GUIDE_MISSING = (
     "The FHIR server has no implementation guide ndhm.in, so documents are not checked against it. "
     "Set ABDM_IG_PACKAGE for the FHIR server and start it again."
@@ -75,6 +79,7 @@ def checks(adapter: Adapter, auth: GatewayAuth | None) -> dict[str, Check]:
     if found["fhir"].ok:
         found["guide"] = _guide(adapter)
     if auth is not None:
+        found["facilities"] = _facilities(adapter)
         found["gateway_session"] = _session(adapter)
         found["callback_sender"] = _sender(auth)
         found["clock"] = _clock(adapter)
@@ -88,6 +93,16 @@ def _database(adapter: Adapter) -> Check:
     except SQLAlchemyError:
         return Check(False, "The database of DATABASE_URL does not answer or has no tables.")
     return Check(True, "reachable")
+
+
+def _facilities(adapter: Adapter) -> Check:
+    try:
+        with adapter.db.reading() as tx:
+            number = len(facilities.served(tx))
+    except SQLAlchemyError:
+        number = 0
+    sentence = f"{number} served" if number else _NO_FACILITY
+    return Check(number > 0, sentence, needed=False)
 
 
 def _fhir(adapter: Adapter) -> Check:

@@ -34,6 +34,9 @@ def test_a_patient_without_abha_gets_one_in_four_steps(front: Front) -> None:
     chosen = front.post(f"{path}/address", abha_address=offered[0])
     assert chosen["profile"]["health_id"] == f"{offered[0]}@sbx"
 
+    card = front.call("GET", f"/abha/profiles/{profile['id']}/card")
+    assert card.data.startswith(b"\x89PNG")
+
     linked = front.post(f"{path}/link")
     assert linked["state"] == "LINKED"
     patient = front.fhir_patient(linked["patient"])
@@ -239,6 +242,16 @@ def test_another_facilitys_transaction_does_not_exist(front: Front) -> None:
     with front.adapter.db.transaction() as tx:
         tx.exec_driver_sql("UPDATE abha_transaction SET hip_id = 'IN0000000000'")
     assert front.call("GET", f"/abha/transactions/{begun['id']}").status_code == 404
+
+
+@pytest.mark.guide
+def test_the_patient_made_of_a_profile_satisfies_the_official_profile(front: Front) -> None:
+    verified = front.created(front.person(photo="/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAP//2Q=="))
+    linked = front.post(f"/abha/transactions/{verified['id']}/link", new=True)
+    patient = front.fhir_patient(linked["patient"])
+    assert patient["photo"][0]["contentType"] == "image/jpeg"
+    outcome = front.adapter.fhir.validate(patient)
+    assert [i for i in outcome["issue"] if i["severity"] in ("error", "fatal")] == []
 
 
 def other_than(otp: str) -> str:

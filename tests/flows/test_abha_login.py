@@ -1,13 +1,20 @@
 """An ABHA that exists is found and linked: by number, address, mobile, Aadhaar (VRFY_ABHA)."""
 
 import threading
+import uuid
 from typing import Any
 
 import pytest
 
+from adapter.stores import abha_profiles
 from mappings import systems
+from mappings.ids import fhir_id
 from tests.flows.abha import CONSENT, Front, new_mobile
 from tests.flows.test_abha_enrolment import identifiers, other_than
+
+
+def number_of_a_run() -> str:
+    return uuid.uuid4().hex[:12]
 
 
 def logged_in(front: Front, by: str, value: str, otp_to: str, mobile: str) -> dict[str, Any]:
@@ -277,6 +284,58 @@ def test_two_clicks_on_verify_make_one_call(front: Front) -> None:
     for each in clicks:
         each.join()
     assert sorted(answers) == [200, 409]
+
+
+def test_a_crash_between_fhir_and_the_tables_is_made_good_by_asking_again(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, number, _ = front.holder()
+    verified = logged_in(front, "abha_number", number, "mobile", person.mobile)
+    own = front.patient()
+    path = f"/abha/transactions/{verified['id']}/link"
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(abha_profiles, "settle", killed)
+        with pytest.raises(Killed):
+            front.call("POST", path, {"patient": own})
+    # Claimed, so nobody else gets it meanwhile.
+    profile = f"/abha/profiles/{verified['profile']['id']}/link"
+    front.refused(profile, 409, patient=front.patient())
+    assert front.post(path, patient=own)["state"] == "LINKED"
+    assert len(front.fhir_patient(own)["identifier"]) == 2
+
+
+def test_a_link_that_fhir_refuses_gives_the_abha_back(front: Front) -> None:
+    person, number, _ = front.holder()
+    verified = logged_in(front, "abha_number", number, "mobile", person.mobile)
+    path = f"/abha/transactions/{verified['id']}/link"
+    front.refused(path, 404, patient="nobody-of-this-name")
+    own = front.patient()
+    assert front.post(path, patient=own)["patient"] == own
+
+
+def test_a_patient_that_the_hims_sends_again_keeps_the_abha(front: Front) -> None:
+    facility = front.adapter.config.abdm_facilities[0].hfr_id
+    front.post("/facility", id=facility, hf_id=facility, name="Hospital of a Test")
+    entity = {"id": f"p-{number_of_a_run()}", "facility": facility, "name": "Asha Verma"}
+    front.post("/patient", **entity)
+    own = fhir_id(facility, "patient", entity["id"])
+    person, number, address = front.holder()
+    verified = logged_in(front, "abha_number", number, "mobile", person.mobile)
+    front.post(f"/abha/transactions/{verified['id']}/link", patient=own)
+    front.post("/patient", **entity, phone_number="02228801")
+    patient = front.fhir_patient(own)
+    values = identifiers(patient)
+    assert (values[systems.ABHA_NUMBER], values[systems.ABHA_ADDRESS]) == (number, address)
+    assert patient["telecom"][0]["value"] == "02228801"
+    again = front.post("/patient", **entity, phone_number="02228801")
+    assert again["results"][0]["outcome"] == "unchanged"
 
 
 # --- what may be fetched later --------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from werkzeug.serving import make_server
@@ -10,10 +11,12 @@ from werkzeug.serving import make_server
 from adapter.app import create_app
 from adapter.config import ServedFacility
 from adapter.flows import facility as flow
-from adapter.protocol.errors import MalformedRequest, RetryLater
+from adapter.protocol.errors import MalformedRequest, NotFound, Rejected, RetryLater
 from adapter.stores import facilities
+from adapter.upstream.facility_registry import FacilityRegistry
 from mappings import systems
 from mappings.ids import fhir_id
+from tests.flows.abha import Front
 from tests.flows.harness import Json, Site
 from tests.flows.hims import LIMITED, WHOLE, Hospital
 
@@ -246,3 +249,39 @@ def test_a_gateway_that_is_away_is_no_verdict(registry: Site) -> None:
     registry.outside.will_answer(SERVICES, (503, None), (503, None))
     with pytest.raises(RetryLater):
         flow.verify_bridge(registry.adapter)
+
+
+def test_the_simulated_registry_registers_and_checks_a_facility(front: Front) -> None:
+    """The same over the simulator's registry: found, linked, listed under another service id."""
+    hfr_id = new_id()
+    front.abdm.add_facility(hfr_id, "Lakeview Clinic", service_id=f"{hfr_id}_1")
+    adapter = replace(front.adapter, registry=registry_of(front))
+    added = flow.add_facility(adapter, hfr_id)
+    assert (added.hip_id, added.registered) == (f"{hfr_id}_1", True)
+    assert flow.add_facility(adapter, hfr_id).registered
+    assert all(check.ok for check in flow.check_facility(adapter, hfr_id))
+    assert f"{hfr_id}_1" in {each.id for each in flow.show_bridge(adapter).services}
+    with pytest.raises(NotFound):
+        flow.add_facility(adapter, new_id())
+
+
+def test_a_facility_of_another_bridge_is_refused_by_name(front: Front) -> None:
+    hfr_id = new_id()
+    front.abdm.add_facility(hfr_id, "Lakeview Clinic")
+    front.abdm.add_bridge("SBX_000002", "another-secret-of-a-test", "http://127.0.0.1:9")
+    front.abdm.add_service(hfr_id, "Lakeview Clinic", ["HIP"], "SBX_000002")
+    adapter = replace(front.adapter, registry=registry_of(front))
+    with pytest.raises(Rejected, match="SBX_000002 already associated"):
+        flow.add_facility(adapter, hfr_id)
+    with adapter.db.reading() as tx:
+        known = facilities.by_hfr_id(tx, hfr_id)
+    assert known is not None
+    assert (known.state, known.registered) == ("FAILED", False)
+
+
+def registry_of(front: Front) -> FacilityRegistry:
+    """The simulator's registry."""
+    config = front.adapter.config.model_copy(
+        update={"abdm_facility_url": f"{front.running.base_url}/v4/int"}
+    )
+    return FacilityRegistry(config, front.adapter.gateway, front.adapter.clock)

@@ -30,6 +30,7 @@ from tests.flows.harness import (
     reference_of,
 )
 from tests.flows.received import bundle, give, reopen
+from tests.flows.test_profile_share import share
 
 pytestmark = [pytest.mark.hapi, pytest.mark.postgres]
 
@@ -125,3 +126,13 @@ def test_the_same_end_twice_at_once_is_noted_once_on_postgresql(site: Site) -> N
         )
         assert sorted(noted) == [False, False, False, True]
     assert len([row for row in site.rows("outbox") if row["kind"] == "audit"]) == 1
+
+
+def test_numbers_of_a_counters_queue_run_without_gaps_on_postgresql(site: Site) -> None:
+    bodies = [share("OPD3") for _ in range(6)]
+    for body in bodies:
+        site.store("ProfileShare", body)
+    with ThreadPoolExecutor(3) as workers:
+        list(workers.map(lambda _: site.run(), range(3)))
+    assert sorted(row["number"] for row in site.rows("queue_token")) == [1, 2, 3, 4, 5, 6]
+    assert all(row["linked_at"] for row in site.rows("abha_profile"))

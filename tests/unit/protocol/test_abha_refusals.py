@@ -64,7 +64,7 @@ def test_a_refusal_has_its_reason(body: Any, status: int, reason: Reason) -> Non
     error = judge(body, status)
     assert isinstance(error, AbhaRefused), error
     assert error.reason is reason
-    assert error.sentence.endswith(".")
+    assert error.sentence.rstrip(")").endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,10 @@ def test_what_is_no_fault_of_the_person_is_told_apart(
     error = judge(body, status)
     assert isinstance(error, kind)
     assert not isinstance(error, Rejected)
+
+
+def test_what_uidai_says_reaches_the_desk() -> None:
+    assert "Biometrics locked" in judge(uidai(330, "Biometrics locked."), 422).sentence
 
 
 def test_the_code_of_abdm_goes_on_without_its_colon() -> None:

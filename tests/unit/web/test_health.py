@@ -43,6 +43,7 @@ def test_ready_names_every_check(edge: Edge, fhir: Any) -> None:
     status, body = ready(edge)
     assert (status, body["ready"]) == (200, True)
     assert set(body["checks"]) == {
+        "facilities",
         "database",
         "fhir",
         "guide",
