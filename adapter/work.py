@@ -24,6 +24,7 @@ from adapter.faults import failure
 from adapter.flows import abha_linking, archive, hip_transfer, hiu_overdue, hiu_receive
 from adapter.runtime import Adapter
 from adapter.stores import (
+    abha_profiles,
     abha_transactions,
     claims,
     endings,
@@ -110,6 +111,7 @@ def sweep(adapter: Adapter) -> None:
         link_sessions.lapse_sessions(tx, now)
         abha_transactions.lapse(tx, now)
         queue_tokens.expire(tx, now)
+        abha_profiles.forget(tx, now)
         retention.purge(tx, now)
     hiu_overdue.chase(adapter)
     if any(stuck.values()):

@@ -227,14 +227,14 @@ def abha_counter_qr(counter: str, file: Path, facility: str | None) -> None:
 
 def _enrolled(adapter: Adapter, desk: Desk, row: AbhaTransaction) -> AbhaTransaction:
     """From the OTP on its way to an ABHA with address."""
-    click.echo(row.sentence or "", err=True)
+    click.echo(row.sentence or row.secret.hint, err=True)
     mobile = click.prompt("Mobile number for communication", err=True)
     row = _with_otp(
         adapter, desk, row, lambda otp: abha_login.verify_any(adapter, desk, row.id, otp, mobile)
     )
     if row.mobile_pending:
         row = _or_exit(lambda: abha_enrolment.send_mobile_otp(adapter, desk, row.id))
-        click.echo(row.sentence or "", err=True)
+        click.echo(row.sentence or row.secret.hint, err=True)
         row = _with_otp(
             adapter, desk, row, lambda otp: abha_enrolment.verify_mobile(adapter, desk, row.id, otp)
         )
@@ -258,7 +258,7 @@ def _proven(adapter: Adapter, desk: Desk, row: AbhaTransaction) -> AbhaTransacti
     """From the OTP on its way to a profile."""
     if row.state is AbhaState.NOT_FOUND:
         _fail("ABDM knows no ABHA of this person; create one with `abdm-adapter abha create`.")
-    click.echo(row.sentence or "", err=True)
+    click.echo(row.sentence or row.secret.hint, err=True)
     row = _with_otp(
         adapter, desk, row, lambda otp: abha_login.verify_any(adapter, desk, row.id, otp)
     )

@@ -54,14 +54,15 @@ def held(adapter: Adapter, desk: Desk, transaction_id: str, step: Step) -> AbhaT
     """
     now = adapter.clock()
     with adapter.db.transaction() as tx:
+        # Held before it is read: else two desks could both see that the step is next.
+        name = abha_transactions.hold(tx, transaction_id, now)
         row = abha_transactions.by_id(tx, adapter, transaction_id, desk.hip_ids)
         if row is None:
             raise NotFound("Your facilities know no such ABHA transaction.")
+        if name is None:
+            raise Conflict("This transaction is being worked on; look again in a moment.")
         require(row.facts, step, now)
-        name = abha_transactions.hold(tx, transaction_id, now)
-    if name is None:
-        raise Conflict("This transaction is being worked on; look again in a moment.")
-    return replace(row, busy_id=name)
+    return row
 
 
 @contextmanager

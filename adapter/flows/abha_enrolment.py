@@ -216,14 +216,14 @@ def _otp_sent(
     state: AbhaState = AbhaState.OTP_SENT,
     **secret: Any,
 ) -> AbhaTransaction:
-    row = with_secret(row, transaction=sent.transaction, **secret)
+    hint = abha.hint(sent.message)
+    row = with_secret(row, transaction=sent.transaction, hint=hint, **secret)
     return abha_desk.stored(
         adapter,
         row,
         state=state,
         sends=row.sends + 1,
         sent_at=adapter.clock(),
-        sentence=abha.hint(sent.message),
     )
 
 

@@ -67,7 +67,8 @@ def match_profile(adapter: Adapter, row: ProfileRow) -> Match:
     """
     if row.patient_id is not None:
         return Match(row.patient_id)
-    query = _query(row.profile, vouched=row.verified)
+    # A link token vouches for the person of a QR, not for the mobile number on it.
+    query = _query(row.profile, vouched=row.verified and row.source != "qr")
     if query is None:
         return Match(None)
     known = [read_patient(patient) for patient in _on_record(adapter, row.profile)]
@@ -100,10 +101,6 @@ def link_profile(
     _claim(adapter, row, target)
     try:
         _write_patient(adapter, row, target)
-    except FhirUnavailable:
-        with adapter.db.transaction() as tx:
-            abha_profiles.change(tx, profile_id, due_at=adapter.clock() + AGAIN_AFTER)
-        raise
     except (RequestError, FhirRejected) as error:
         with adapter.db.transaction() as tx:
             abha_profiles.release(tx, profile_id, target, str(error))
@@ -197,7 +194,7 @@ def _target(adapter: Adapter, row: ProfileRow, patient_id: str | None, new: bool
 
 def _claim(adapter: Adapter, row: ProfileRow, target: str) -> None:
     with adapter.db.transaction() as tx:
-        if abha_profiles.claim(tx, row.id, target):
+        if abha_profiles.claim(tx, row.id, target, adapter.clock() + AGAIN_AFTER):
             return
         present = abha_profiles.by_id(tx, adapter, row.id)
     if present is not None and present.patient_id not in (None, target):

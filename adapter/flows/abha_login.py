@@ -143,9 +143,8 @@ def choose(
         if not row.secret.transfer_token:
             way = _way("index", otp_to)
             if account.methods and way.offered_as not in account.methods:
-                raise MalformedRequest(
-                    f"ABDM offers this account other ways: {', '.join(account.methods)}."
-                )
+                others = ", ".join(abha.otp_targets(account.methods)) or "none"
+                raise MalformedRequest(f"ABDM sends an OTP for this account to: {others}.")
             encrypted, sent = adapter.abha.protecting(
                 account.key,
                 lambda each: adapter.abha.send_login_otp(way, each, row.secret.transaction),
@@ -254,14 +253,14 @@ def _not_found(adapter: Adapter, row: AbhaTransaction, error: AbhaRefused) -> Ab
 def _otp_sent(
     adapter: Adapter, row: AbhaTransaction, sent: abha.OtpSent, **secret: Any
 ) -> AbhaTransaction:
-    row = with_secret(row, transaction=sent.transaction, **secret)
+    hint = abha.hint(sent.message)
+    row = with_secret(row, transaction=sent.transaction, hint=hint, **secret)
     return abha_desk.stored(
         adapter,
         row,
         state=AbhaState.OTP_SENT,
         sends=row.sends + 1,
         sent_at=adapter.clock(),
-        sentence=abha.hint(sent.message),
     )
 
 
@@ -300,11 +299,7 @@ def _value(by: str, value: str) -> str:
 
 def _offered(data: Mapping[str, Any], by: str) -> tuple[str, ...]:
     offered = set(data.get("authMethods") or ()) - set(data.get("blockedAuthMethods") or ())
-    return tuple(
-        way.otp_to
-        for (name, _), way in abha.LOGIN_WAYS.items()
-        if name == by and way.offered_as in offered
-    )
+    return abha.otp_targets(offered, by)
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:

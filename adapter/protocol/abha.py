@@ -8,7 +8,7 @@ leave what is absent absent. Source: M0 and M1, sections 9 to 11. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -209,6 +209,12 @@ def one(data: Any) -> Mapping[str, Any]:
     if isinstance(data, list):
         data = data[0] if data else {}
     return data if isinstance(data, Mapping) else {}
+
+
+def otp_targets(methods: Collection[str], by: str = "index") -> tuple[str, ...]:
+    """Where an OTP may go ("aadhaar", "mobile"), of the auth methods that ABDM offers."""
+    ways = (way for (name, _), way in LOGIN_WAYS.items() if name == by)
+    return tuple(way.otp_to for way in ways if way.offered_as in methods)
 
 
 def hint(message: str) -> str:

@@ -146,8 +146,8 @@ def merged(known: Profile, told: Profile) -> Profile:
     new = {f.name: value for f in fields(Profile) if (value := getattr(told, f.name)) is not None}
     if known.full_mobile and not told.full_mobile:
         new.pop("mobile", None)
-    if len(known.date_of_birth or "") > len(told.date_of_birth or ""):
-        new.pop("date_of_birth", None)
+    if (known.date_of_birth or "").startswith(told.date_of_birth or "?"):
+        new.pop("date_of_birth", None)  # the year alone says no more than the whole date
     return replace(known, **new)
 
 

@@ -64,6 +64,9 @@ class ProfileRow:
         return self.patient_id is not None and self.linked_at is not None
 
 
+#: Long enough to find the patient of a profile, short enough not to collect people.
+UNLINKED_RETENTION = timedelta(days=30)
+
 _PROFILE = TypeAdapter(Profile)
 _TOKENS = TypeAdapter(Tokens)
 
@@ -94,25 +97,19 @@ def note(
 ) -> ProfileRow:
     """Keep what was told of a person: the row of this ABHA number or address, or a new one.
 
-    What is known already stays where nothing newer is told; an unverified source (a QR) adds what
-    is absent and replaces nothing. Raises Conflict where number and address belong to two people.
+    What is known already stays where nothing newer is told; an unverified source (a QR) changes
+    nothing of a verified profile. Raises Conflict where number and address belong to two people.
     """
     now = adapter.clock()
+    new_row = ProfileRow(str(uuid4()), told, source, now, now)
     row = _same_person(tx, adapter, told, verified)
-    if row is None:
-        row = ProfileRow(str(uuid4()), told, source, now, now, seen_at=(hip_id,))
-        known = told
-    else:
-        known = merged(row.profile, told) if verified else merged(told, row.profile)
+    if row is None and not _insert(tx, adapter, _told(new_row, told, source, verified, hip_id)):
+        row = _same_person(tx, adapter, told, verified)  # another desk was quicker
+    row = _told(row or new_row, told, source, verified, hip_id)
     row = replace(
         row,
-        profile=known,
-        source=source if verified or not row.verified else row.source,
         updated_at=now,
         new=row.new or new,
-        verified=row.verified or verified,
-        active=known.active,
-        seen_at=tuple(dict.fromkeys((*row.seen_at, hip_id))),
         tokens=tokens or row.tokens,
         consent=consent or row.consent,
     )
@@ -120,10 +117,42 @@ def note(
     return row
 
 
+def _told(row: ProfileRow, told: Profile, source: str, verified: bool, hip_id: str) -> ProfileRow:
+    """The row after `told`: what is vouched for replaces all that a mere QR said, never vice versa.
+
+    Else a QR of somebody's own making could put another's mobile number on a verified profile.
+    """
+    if verified == row.verified:
+        profile = merged(row.profile, told)
+    else:
+        profile = told if verified else row.profile
+    seen = tuple(dict.fromkeys((*row.seen_at, hip_id)))
+    if row.verified and not verified:
+        return replace(row, seen_at=seen)
+    return replace(
+        row,
+        profile=profile,
+        source=source,
+        verified=verified,
+        active=profile.active,
+        seen_at=seen,
+    )
+
+
 def put(tx: Tx, adapter: Adapter, row: ProfileRow) -> None:
-    """Insert or replace the row of this id; whom it is claimed for is left as it is."""
+    """Replace the row of this id; whom it is claimed for is left as it is."""
+    where = abha_profile.c.id == row.id
+    tx.execute(sa.update(abha_profile).where(where).values(_values(adapter, row)))
+
+
+def _insert(tx: Tx, adapter: Adapter, row: ProfileRow) -> bool:
+    """Insert a row unless its ABHA number or address is there already; whether it was."""
+    return adapter.db.insert_new(tx, abha_profile, _values(adapter, row))
+
+
+def _values(adapter: Adapter, row: ProfileRow) -> dict[str, Any]:
     profile = row.profile
-    values = {
+    return {
         "id": row.id,
         "abha_number": digits(profile.abha_number) if profile.abha_number else None,
         "abha_address": folded(profile.health_id) if profile.health_id else None,
@@ -140,13 +169,13 @@ def put(tx: Tx, adapter: Adapter, row: ProfileRow) -> None:
         "updated_at": row.updated_at,
         "sentence": row.sentence,
     }
-    changed = tx.execute(sa.update(abha_profile).where(abha_profile.c.id == row.id).values(values))
-    if not changed.rowcount:
-        tx.execute(sa.insert(abha_profile).values(values))
 
 
-def claim(tx: Tx, profile_id: str, patient_id: str) -> bool:
-    """Claim this ABHA for a patient; False where it is another's, or the patient has another."""
+def claim(tx: Tx, profile_id: str, patient_id: str, due_at: datetime) -> bool:
+    """Claim this ABHA for a patient; False where it is another's, or the patient has another.
+
+    `due_at`: when the background makes the link, should whoever claims it be interrupted.
+    """
     held = tx.scalar(
         sa.select(abha_profile.c.id).where(
             abha_profile.c.patient_id == patient_id, abha_profile.c.id != profile_id
@@ -158,7 +187,7 @@ def claim(tx: Tx, profile_id: str, patient_id: str) -> bool:
     changed = tx.execute(
         sa.update(abha_profile)
         .where(abha_profile.c.id == profile_id, free)
-        .values(patient_id=patient_id)
+        .values(patient_id=patient_id, due_at=due_at)
     )
     return changed.rowcount == 1
 
@@ -248,6 +277,23 @@ def claim_due(tx: Tx, now: datetime, again_after: timedelta) -> str | None:
     if profile_id is not None:
         change(tx, profile_id, due_at=now + again_after)
     return profile_id
+
+
+def forget(tx: Tx, now: datetime) -> None:
+    """Delete profiles that nobody linked with a patient in a month, nor uses otherwise."""
+    unused = [
+        abha_profile.c.id.not_in(
+            sa.select(table.c.profile_id).where(table.c.profile_id.is_not(None))
+        )
+        for table in (abha_transaction, queue_token)
+    ]
+    tx.execute(
+        sa.delete(abha_profile).where(
+            abha_profile.c.patient_id.is_(None),
+            abha_profile.c.updated_at <= now - UNLINKED_RETENTION,
+            *unused,
+        )
+    )
 
 
 def seen_by(row: ProfileRow, hip_ids: Collection[str]) -> bool:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from adapter.runtime import Adapter
 
 #: Longer than one call to the ABHA service with its repetition can take.
-HOLD = timedelta(seconds=60)
+HOLD = timedelta(seconds=120)
 #: Rows of ended transactions: who asked for what, and the consent; no person's data.
 RETENTION = timedelta(days=30)
 
@@ -33,13 +33,15 @@ RETENTION = timedelta(days=30)
 @dataclass(frozen=True)
 class Secret:
     """The sealed part. Never log. `by`, `otp_to`: the way of logging in; `login_id`: ciphertext of
-    what the person logs in with; `mobile`: the number for communication."""
+    what the person logs in with; `mobile`: the number for communication; `hint`: the last digits of
+    the number that the OTP went to."""
 
     transaction: str = ""
     by: str = ""
     otp_to: str = ""
     login_id: str = ""
     mobile: str = ""
+    hint: str = ""
     transfer_token: str = ""
     tokens: UserTokens | None = None
     accounts: tuple[Account, ...] = ()

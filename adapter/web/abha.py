@@ -14,6 +14,7 @@ from adapter.flows import abha_desk, abha_enrolment, abha_linking, abha_login, a
 from adapter.flows.abha_desk import Desk
 from adapter.flows.abha_enrolment import Consent
 from adapter.protocol import timestamps
+from adapter.protocol.abha import otp_targets
 from adapter.protocol.errors import MalformedRequest
 from adapter.rules import poster
 from adapter.rules.abha_steps import next_steps
@@ -295,7 +296,7 @@ def _answer(adapter: Adapter, row: AbhaTransaction) -> Response:
         "kind": row.kind,
         "state": row.state,
         "steps": next_steps(row.facts),
-        "message": row.sentence,
+        "message": row.sentence or row.secret.hint or None,
         "patient": row.patient_id,
         "expires_at": timestamps.format(row.expires_at),
         "accounts": [
@@ -306,7 +307,7 @@ def _answer(adapter: Adapter, row: AbhaTransaction) -> Response:
                 "name": each.name,
                 "gender": each.gender,
                 "status": each.status,
-                "otp_to": each.methods,
+                "otp_to": otp_targets(each.methods),
             }
             for each in row.secret.accounts
         ],

@@ -304,6 +304,8 @@ def test_a_crash_between_fhir_and_the_tables_is_made_good_by_asking_again(
         patched.setattr(abha_profiles, "settle", killed)
         with pytest.raises(Killed):
             front.call("POST", path, {"patient": own})
+    (row,) = front.rows("abha_profile")
+    assert row["due_at"] is not None, "the background would never make the link"
     # Claimed, so nobody else gets it meanwhile.
     profile = f"/abha/profiles/{verified['profile']['id']}/link"
     front.refused(profile, 409, patient=front.patient())

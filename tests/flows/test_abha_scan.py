@@ -2,12 +2,14 @@
 
 import json
 import threading
+from datetime import timedelta
 
 import pytest
 
+from adapter.stores import abha_profiles
 from conformance.simulator.abha_cards import FORMS
 from mappings import systems
-from tests.flows.abha import Front
+from tests.flows.abha import Front, new_mobile
 from tests.flows.test_abha_enrolment import identifiers
 
 
@@ -94,6 +96,28 @@ def test_a_forged_card_changes_nothing_of_a_verified_profile(front: Front) -> No
     shown = front.post("/abha/scans", content=json.dumps(forged))["profile"]
     assert (shown["name"], shown["date_of_birth"]) == ("Asha Verma", "1984-03-07")
     assert shown["verified"] is True
+
+
+def test_a_forged_mobile_on_a_card_finds_nobody_elses_record(front: Front) -> None:
+    person, number, address = front.holder()
+    begun = front.post("/abha/logins", by="abha_number", value=number, otp_to="mobile")
+    front.post(f"/abha/transactions/{begun['id']}/verify", otp=front.otp(person.mobile))
+    victims = new_mobile()
+    front.patient(telecom=[{"system": "phone", "value": victims}])
+    forged = {"hidn": number, "phr": address, "name": "Asha Verma", "mobile": victims}
+    shown = front.post("/abha/scans", content=json.dumps(forged))["profile"]
+    assert shown["mobile"] != victims
+    assert (shown["matches"], shown["candidates"]) == (None, [])
+
+
+def test_a_profile_that_nobody_links_is_forgotten_after_a_month(front: Front) -> None:
+    _, number, _ = front.holder()
+    front.post("/abha/scans", content=front.abdm.abha_qr(number))
+    for days, left in ((29, 1), (31, 0)):
+        later = front.adapter.clock() + timedelta(days=days)
+        with front.adapter.db.transaction() as tx:
+            abha_profiles.forget(tx, later)
+        assert len(front.rows("abha_profile")) == left
 
 
 def test_two_desks_that_scan_one_card_at_once_make_one_patient(front: Front) -> None:

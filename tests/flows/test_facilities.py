@@ -1,9 +1,11 @@
 """Facilities and the bridge: registered, checked, routed, and refused in sentences."""
 
+import json
 import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from werkzeug.serving import make_server
@@ -12,7 +14,7 @@ from adapter.app import create_app
 from adapter.config import ServedFacility
 from adapter.flows import facility as flow
 from adapter.protocol.errors import MalformedRequest, NotFound, Rejected, RetryLater
-from adapter.stores import facilities
+from adapter.stores import facilities, inbox
 from adapter.upstream.facility_registry import FacilityRegistry
 from mappings import systems
 from mappings.ids import fhir_id
@@ -285,3 +287,31 @@ def registry_of(front: Front) -> FacilityRegistry:
         update={"abdm_facility_url": f"{front.running.base_url}/v4/int"}
     )
     return FacilityRegistry(config, front.adapter.gateway, front.adapter.clock)
+
+
+def test_a_callback_is_routed_by_hiu_id_where_it_names_no_hip(
+    registry: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unknown HIU is quarantined with an alert; ours gets as far as its handler."""
+    outcomes = {}
+    for hiu_id in (registry.hip_id, "IN0000000000_9"):
+        request_id = str(uuid.uuid4())
+        notice = {"consentRequestId": str(uuid.uuid4()), "status": "DENIED", "consentArtefacts": []}
+        with registry.adapter.db.transaction() as tx:
+            inbox.store(
+                tx,
+                registry.adapter,
+                message="HiuConsentNotify",
+                dialect="v3",
+                request_id=request_id,
+                hip_id=None,
+                hiu_id=hiu_id,
+                sent_at=registry.clock(),
+                body=json.dumps({"notification": notice}).encode(),
+                patience=timedelta(seconds=0),
+            )
+        registry.run()
+        outcomes[hiu_id] = registry.refusal(request_id)[1]
+    assert outcomes["IN0000000000_9"] == "UnknownFacility"
+    assert outcomes[registry.hip_id] != "UnknownFacility"
+    assert "ALERT" in capsys.readouterr().out

@@ -10,8 +10,9 @@ from datetime import timedelta
 import pytest
 
 from adapter.flows import archive
+from adapter.rules.abha_profile import Profile
 from adapter.rules.states import HiuArtefactState
-from adapter.stores import incoming
+from adapter.stores import abha_profiles, incoming
 from tests import servers
 from tests.flows.harness import (
     NOTIFY,
@@ -136,3 +137,22 @@ def test_numbers_of_a_counters_queue_run_without_gaps_on_postgresql(site: Site) 
         list(workers.map(lambda _: site.run(), range(3)))
     assert sorted(row["number"] for row in site.rows("queue_token")) == [1, 2, 3, 4, 5, 6]
     assert all(row["linked_at"] for row in site.rows("abha_profile"))
+
+
+def test_one_person_noted_by_several_desks_at_once_is_one_profile_on_postgresql(
+    site: Site,
+) -> None:
+    told = Profile(abha_number="91-5512-7788-3406", health_id="asha.verma84@sbx", name="Asha")
+    ready = threading.Barrier(4)
+
+    def note(_: int) -> str:
+        ready.wait()
+        with site.adapter.db.transaction() as tx:
+            row = abha_profiles.note(
+                tx, site.adapter, told, source="qr", hip_id=site.hip_id, verified=False
+            )
+        return row.id
+
+    with ThreadPoolExecutor(4) as desks:
+        assert len(set(desks.map(note, range(4)))) == 1
+    assert len(site.rows("abha_profile")) == 1
