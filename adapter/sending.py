@@ -8,7 +8,7 @@ Each attempt's REQUEST-ID is committed before it leaves; settling the row and wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -68,15 +68,22 @@ def _send(adapter: Adapter, row: OutboxRow) -> None:
     except SessionExpired:
         # The bearer token was refused; the gateway client forgot it, so this one gets a new one.
         try:
-            _attempt(adapter, row)
+            _attempt(adapter, row, repeated=True)
         except SessionExpired as error:
             _failed(adapter, row, None, type(error).__name__, error.sentence)
 
 
-def _attempt(adapter: Adapter, row: OutboxRow) -> None:
-    """One attempt under its own REQUEST-ID, settled. Raises SessionExpired, not settled."""
+def _attempt(adapter: Adapter, row: OutboxRow, *, repeated: bool = False) -> None:
+    """One attempt under its own REQUEST-ID, settled, unless its flow wants it later.
+
+    `repeated`: the last one was refused at the door. Raises SessionExpired, not settled.
+    """
     request_id = ids.new_request_id()
     with adapter.db.transaction() as tx:
+        due_at = None if repeated else _not_before(adapter, tx, row)
+        if due_at is not None:
+            outbox.postpone(tx, row, due_at)
+            return
         outbox.begin_attempt(tx, row, request_id, adapter.clock())
     try:
         answer = DELIVER[row.kind](adapter, row, request_id)
@@ -106,6 +113,13 @@ def _attempt(adapter: Adapter, row: OutboxRow) -> None:
         )
     else:
         _delivered(adapter, row, request_id, flows.SENT, answer=answer)
+
+
+def _not_before(adapter: Adapter, tx: Tx, row: OutboxRow) -> datetime | None:
+    """When this message may leave, None: now."""
+    message = getattr(messages, row.message, None) if row.kind == Kind.MESSAGE else None
+    hook = flows.BEFORE_SEND.get(message) if message is not None else None
+    return hook(adapter, tx, row) if hook is not None else None
 
 
 # --- one way of delivering per kind: whether a callback will answer it ------------------------
@@ -157,10 +171,11 @@ def _delivered(
     adapter: Adapter, row: OutboxRow, request_id: str, outcome: str, *, answer: bool
 ) -> None:
     now = adapter.clock()
+    within = timedelta(seconds=adapter.config.answer_seconds) if answer else None
 
     def settle(tx: Tx) -> None:
         outbox.note_outcome(tx, request_id, outcome)
-        outbox.delivered(tx, row, now, answer=answer)
+        outbox.delivered(tx, row, now, answer_within=within)
 
     log.info("outgoing message delivered", **about(row), request_id=request_id, outcome=outcome)
     _settle(adapter, row, settle, outcome)

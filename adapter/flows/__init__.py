@@ -20,14 +20,25 @@ from adapter.flows import (
     hiu_transfer,
     link_answers,
     link_notices,
+    link_tokens,
     profile_share,
     user_linking,
 )
-from adapter.flows.handler import SENT, AfterSend, Commit, Handler, Outcome
+from adapter.flows.handler import SENT, AfterSend, BeforeSend, Commit, Handler, Outcome
 from adapter.protocol import messages as m
 from adapter.stores.outbox import Otp
 
-__all__ = ["AFTER_SEND", "HANDLERS", "SENT", "AfterSend", "Commit", "Handler", "Outcome"]
+__all__ = [
+    "AFTER_SEND",
+    "BEFORE_SEND",
+    "HANDLERS",
+    "SENT",
+    "AfterSend",
+    "BeforeSend",
+    "Commit",
+    "Handler",
+    "Outcome",
+]
 
 HANDLERS: dict[type, Handler] = {
     m.DiscoverCareContexts: discovery.HANDLER,
@@ -45,6 +56,9 @@ HANDLERS: dict[type, Handler] = {
     m.OnConsentFetch: hiu_fetch.HANDLER,
     m.OnHiuHealthInformationRequest: hiu_transfer.HANDLER,
 }
+
+#: When a message may leave (None: now), looked at in the transaction that commits its attempt.
+BEFORE_SEND: dict[type, BeforeSend] = {m.GenerateLinkTokenRequest: link_tokens.not_before}
 
 AFTER_SEND: dict[type, AfterSend] = {
     Otp: user_linking.after_otp,

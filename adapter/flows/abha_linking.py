@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from adapter.faults import failure
-from adapter.flows import hip_linking
+from adapter.flows import link_tokens
 from adapter.protocol.errors import (
     Conflict,
     FhirConflict,
@@ -155,7 +155,7 @@ def request_token(adapter: Adapter, tx: Tx, hip_id: str, profile: Profile) -> No
         gender=profile.gender,
         year_of_birth=year,
     )
-    hip_linking.ask_for_token(adapter, tx, hip_id, request)
+    link_tokens.ask_for_token(adapter, tx, hip_id, request)
 
 
 def _profile(adapter: Adapter, profile_id: str) -> ProfileRow:

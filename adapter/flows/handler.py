@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from adapter.protocol.messages import Envelope
 from adapter.runtime import Adapter
 from adapter.stores.db import Tx
+from adapter.stores.outbox import OutboxRow
 
 #: Everything a handler writes to SQL, run in ONE transaction with finishing the inbox row.
 Commit = Callable[[Tx], None]
@@ -45,3 +46,4 @@ class Handler:
 
 
 AfterSend = Callable[[Adapter, Tx, str, Outcome], None]
+BeforeSend = Callable[[Adapter, Tx, OutboxRow], datetime | None]

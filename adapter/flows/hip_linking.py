@@ -5,33 +5,29 @@ address without their doing.
                     →  HipLinkCareContextRequest →  OnHipLinkCareContext
                     →  CareContextNotifyRequest  →  OnCareContextNotify
 
-A link token serves one (HIP, ABHA address) for six months. Only one request for it may be under
-way, and none within seven minutes of the last: the gateway answers a second one with 1092 and
-hides the real reason, and too many earn a 24 h block (V3 contract 6.1; cases HIP_INTI_LINK_501 to
-505). A refused token is dropped and requested again once. Nothing is linked until the callback
-says so. The steps after the link itself are in `link_answers`.
+Link tokens, and how often ABDM may be asked for one, are in `link_tokens`. A refused token is
+dropped and requested again once. Nothing is linked until the callback says so. The steps after the
+link itself are in `link_answers` and `link_notices`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 import mappings
-from adapter.flows import lookup
+from adapter.flows import link_tokens, lookup
 from adapter.flows.handler import ANY_REPLY
 from adapter.flows.link_notices import note_changed
 from adapter.flows.linked import self_started
 from adapter.protocol.errors import NotFound
 from adapter.protocol.messages import (
     CareContextEntry,
-    GenerateLinkTokenRequest,
     HipLinkCareContextRequest,
 )
 from adapter.rules import care_contexts
-from adapter.rules.patients import GENDER_LETTERS, PatientFacts, read_patient
+from adapter.rules.patients import PatientFacts, read_patient
 from adapter.rules.states import CareContextLinkState, LinkTokenState
 from adapter.runtime import Adapter
 from adapter.stores import facilities, links, outbox
@@ -42,14 +38,13 @@ from mappings.resources import encounters_of
 __all__ = [
     "LinkReport",
     "advance",
-    "ask_for_token",
     "link_encounter",
     "link_records",
     "note_changed",
 ]
 
-#: The gateway remembers a link-token request about 6.2 minutes, answered or not.
-BETWEEN_TOKEN_REQUESTS = timedelta(minutes=7)
+#: Errors of a link token request that the same request would meet again.
+REFUSED = frozenset({"Rejected", "AbhaDeactivated"})
 
 
 @dataclass(frozen=True)
@@ -106,10 +101,11 @@ def link_encounter(
     patient_id = str(records.patient["id"])
     with adapter.db.transaction() as tx:
         found = [(records.patient, context)]
-        sentence = link_records(adapter, tx, found, requester).get((context.hip_id, patient_id), "")
+        told = link_records(adapter, tx, found, requester, again=True)
         stored = links.contexts_of(tx, context.hip_id, patient_id, context.reference)
     adapter.wake()
     shown = tuple((row.hi_type, str(row.state)) for row in stored)
+    sentence = told.get((context.hip_id, patient_id), "")
     troubles = dict.fromkeys(row.sentence for row in stored if row.sentence)
     return replace(report, states=shown, sentence=sentence or " ".join(troubles))
 
@@ -119,12 +115,15 @@ def link_records(
     tx: Tx,
     found: Iterable[tuple[dict[str, Any], care_contexts.CareContext]],
     requester: str,
+    *,
+    again: bool = False,
 ) -> dict[tuple[str, str], str]:
     """Note care contexts to be linked, then take the next step once for each patient and HIP.
 
     `found`: own Patients with care contexts that offer HI types; those of no facility served are
     left out. Links that are under way or done stay as they are, so it may be called at any time.
-    Returns, by (HIP id, patient id), a sentence for those who cannot go on at once.
+    `again`: also ask again what ABDM has refused, though nothing about it has changed. Returns, by
+    (HIP id, patient id), a sentence for those who cannot go on at once.
     """
     waiting: dict[tuple[str, str], PatientFacts] = {}
     for patient, context in found:
@@ -133,7 +132,9 @@ def link_records(
         facts = read_patient(patient)
         links.put_contexts(tx, _rows(adapter, patient, context, facts, requester))
         waiting[context.hip_id, facts.patient_id] = facts
-    return {pair: _begin(adapter, tx, pair[0], facts) for pair, facts in waiting.items()}
+    return {
+        pair: _begin(adapter, tx, pair[0], facts, again=again) for pair, facts in waiting.items()
+    }
 
 
 def _rows(
@@ -163,7 +164,7 @@ def _rows(
     ]
 
 
-def _begin(adapter: Adapter, tx: Tx, hip_id: str, facts: PatientFacts) -> str:
+def _begin(adapter: Adapter, tx: Tx, hip_id: str, facts: PatientFacts, *, again: bool) -> str:
     """Make sure there is a token row for the patient, and advance; a sentence if it can't go on."""
     address = next(iter(facts.abha_addresses), None)
     if address is None:
@@ -171,33 +172,24 @@ def _begin(adapter: Adapter, tx: Tx, hip_id: str, facts: PatientFacts) -> str:
             f"Patient/{facts.patient_id} has no ABHA address; the link waits until one is on the "
             "record, then link again."
         )
-    request = _token_request(facts, address)
+    request = link_tokens.request_of(adapter, tx, facts, address)
     if request is None:
         return (
             f"Patient/{facts.patient_id} needs a name, a gender and a year of birth, as in the "
             "ABHA profile, before a link token can be asked for."
         )
-    token = links.token_of(tx, adapter, hip_id, address)
-    if token is None:
-        token = _first_token(adapter, hip_id, request)
-    elif token.state is not LinkTokenState.ACTIVE:
-        # Corrected demographics count from the next request on. A token in force stays with the
-        # request it was made by: the ABHA number given then must be given on each link (6.2).
-        token = replace(token, request=request)
-    links.put_token(tx, adapter, token)
+    known = links.token_of(tx, adapter, hip_id, address)
+    if known is not None and known.error in REFUSED and known.request == request and not again:
+        # ABDM would say the same again, and count it.
+        sentence = known.sentence or ""
+        waiting = links.waiting(tx, hip_id, address)
+        links.move(tx, waiting, CareContextLinkState.FAILED, error=known.error, sentence=sentence)
+        return sentence
+    if known is not None and known.state is LinkTokenState.REJECTED:
+        # What failed with the last request waits for the next one, the patient's other visits too.
+        links.reopen(tx, hip_id, address, known.error or "")
+    link_tokens.prepared(adapter, tx, hip_id, request)
     return advance(adapter, tx, hip_id, address)
-
-
-def _token_request(facts: PatientFacts, address: str) -> GenerateLinkTokenRequest | None:
-    if not facts.names or facts.gender is None or facts.birth_year is None:
-        return None
-    return GenerateLinkTokenRequest(
-        abha_address=address,
-        abha_number=next(iter(facts.abha_numbers), None),
-        name=facts.names[0],
-        gender=GENDER_LETTERS.get(facts.gender, "U"),
-        year_of_birth=facts.birth_year,
-    )
 
 
 def advance(adapter: Adapter, tx: Tx, hip_id: str, abha_address: str) -> str:
@@ -209,76 +201,20 @@ def advance(adapter: Adapter, tx: Tx, hip_id: str, abha_address: str) -> str:
     token = links.token_of(tx, adapter, hip_id, abha_address)
     if not rows or token is None:
         return ""
-    if _in_force(adapter, token):
-        _send(adapter, tx, token, rows)
-        return ""
+    if link_tokens.in_force(adapter, token):
+        sentence = link_tokens.wait_sentence(
+            adapter, link_tokens.call_delay(adapter, tx, abha_address)
+        )
+        if sentence:
+            links.move(tx, rows, CareContextLinkState.WAITING_FOR_TOKEN, sentence=sentence)
+        else:
+            _send(adapter, tx, token, rows)
+        return sentence
     links.move(tx, rows, CareContextLinkState.WAITING_FOR_TOKEN)
     if token.state is LinkTokenState.REQUESTED:
-        return ""  # the answer, or its absence, decides
-    delay = _ask(adapter, tx, token)
-    if delay:
-        return (
-            "A link token was asked for a moment ago; the next request leaves in "
-            f"{int(delay.total_seconds() // 60) + 1} minutes, as ABDM requires."
-        )
-    return ""
-
-
-def ask_for_token(adapter: Adapter, tx: Tx, hip_id: str, request: GenerateLinkTokenRequest) -> None:
-    """Have a link token at hand before there is anything to link; nothing where one is in force or
-    asked for already."""
-    token = links.token_of(tx, adapter, hip_id, request.abha_address)
-    if token is None:
-        token = _first_token(adapter, hip_id, request)
-    elif token.state is LinkTokenState.REQUESTED or _in_force(adapter, token):
-        return
-    _ask(adapter, tx, replace(token, request=request))
-
-
-def _in_force(adapter: Adapter, token: LinkToken) -> bool:
-    ends = token.expires_at
-    return token.state is LinkTokenState.ACTIVE and ends is not None and ends > adapter.clock()
-
-
-def _first_token(adapter: Adapter, hip_id: str, request: GenerateLinkTokenRequest) -> LinkToken:
-    return LinkToken(
-        id=links.new_id(),
-        hip_id=hip_id,
-        abha_address=request.abha_address,
-        state=LinkTokenState.EXPIRED,
-        token=None,
-        request=request,
-        requested_at=adapter.clock() - BETWEEN_TOKEN_REQUESTS,
-    )
-
-
-def _ask(adapter: Adapter, tx: Tx, token: LinkToken) -> timedelta:
-    """Queue a request for this token; how long it has to wait."""
-    now = adapter.clock()
-    delay = max(token.requested_at + BETWEEN_TOKEN_REQUESTS - now, timedelta(0))
-    links.put_token(
-        tx,
-        adapter,
-        replace(
-            token,
-            state=LinkTokenState.REQUESTED,
-            token=None,
-            requested_at=now + delay,
-            expires_at=None,
-            error=None,
-            sentence=None,
-        ),
-    )
-    outbox.queue(
-        tx,
-        adapter,
-        self_started(adapter, token.hip_id),
-        token.request,
-        deadline=ANY_REPLY,
-        delay=delay,
-        subject=token.id,
-    )
-    return delay
+        # Once it has left, the answer, or its absence, decides.
+        return link_tokens.wait_sentence(adapter, token.requested_at - adapter.clock())
+    return link_tokens.ask(adapter, tx, token)
 
 
 def _send(adapter: Adapter, tx: Tx, token: LinkToken, rows: list[ContextLink]) -> None:

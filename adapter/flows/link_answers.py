@@ -12,13 +12,20 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 
+from adapter.flows import link_tokens
 from adapter.flows.handler import TAKEN, Commit, Handler, Outcome
 from adapter.flows.hip_linking import advance
 from adapter.flows.link_notices import tell
 from adapter.flows.linked import answered, mark_linked
 from adapter.protocol.errors import (
+    AbhaDeactivated,
+    AddressBlocked,
     AlreadyDone,
+    AskedAlready,
     LinkTokenRefused,
+    Rejected,
+    RetryLater,
+    UpstreamError,
 )
 from adapter.protocol.messages import (
     Envelope,
@@ -29,15 +36,19 @@ from adapter.protocol.messages import (
 from adapter.protocol.refusals import reaction
 from adapter.rules.states import CareContextLinkState, LinkTokenState, move
 from adapter.runtime import Adapter
-from adapter.stores import abha_profiles, links
+from adapter.stores import abha_profiles, links, outbox
 from adapter.stores.db import Tx
 from adapter.stores.links import ContextLink, LinkToken
 
 #: Six months at most; the token's own `exp` where it says less.
 TOKEN_LIFE = timedelta(days=180)
 PATIENCE = timedelta(hours=1)
-#: Codes of an ABHA that its holder has deactivated (M0 and M1, section 6.1).
-DEACTIVATED = frozenset({"ABDM-1134", "ABDM-1216", "ABDM-1308", "ABDM-1407"})
+#: Refusals at once that mean the same as in the callback.
+FINAL: dict[str, type[UpstreamError]] = {
+    each.__name__: each for each in (Rejected, AddressBlocked, AbhaDeactivated)
+}
+#: The request does not fit the ABHA (6.1).
+MISMATCH = ("ABDM-1036", "ABDM-1051")
 
 
 def on_generate_link_token(
@@ -52,10 +63,7 @@ def on_generate_link_token(
             return  # a second answer
         if message.error is not None or not message.link_token:
             error = message.error or ErrorObject("", "no token in the answer")
-            refusal = reaction("GenerateLinkTokenRequest", error)
-            active = error.code not in DEACTIVATED
-            abha_profiles.doubted(tx, token.abha_address, refusal.sentence, active=active)
-            _give_up_token(adapter, tx, token, type(refusal).__name__, refusal.sentence)
+            _no_token(adapter, tx, token, reaction("GenerateLinkTokenRequest", error))
             return
         active_token = replace(
             token,
@@ -77,11 +85,12 @@ def after_generate_link_token(adapter: Adapter, tx: Tx, token_id: str, outcome: 
     token = links.token_by_id(tx, adapter, token_id)
     if outcome in TAKEN or token is None or token.state is not LinkTokenState.REQUESTED:
         return
-    sentence = (
-        f"ABDM gave no link token ({outcome}); the dead letter of GenerateLinkTokenRequest has the "
-        "reason. Link again once it is set right."
-    )
-    _give_up_token(adapter, tx, token, outcome, sentence)
+    said = outbox.sentence_of(tx, "GenerateLinkTokenRequest", token_id) or "Link again."
+    final = FINAL.get(outcome)
+    if final is not None:
+        _no_token(adapter, tx, token, final(said))
+        return
+    _give_up_token(adapter, tx, token, outcome, f"ABDM gave no link token. {said}")
 
 
 def on_hip_link_care_context(
@@ -95,6 +104,8 @@ def on_hip_link_care_context(
             _linked(adapter, tx, batch)
             return
         refusal = reaction("HipLinkCareContextRequest", message.error)
+        if isinstance(refusal, AskedAlready) or not isinstance(refusal, RetryLater):
+            _count_refusal(adapter, tx, batch)
         _refused(adapter, tx, batch, refusal, refusal.sentence)
 
     return commit
@@ -103,12 +114,15 @@ def on_hip_link_care_context(
 def after_hip_link_care_context(adapter: Adapter, tx: Tx, batch: str, outcome: Outcome) -> None:
     """Taken: the callback decides. Linked already: done. Refused: the same as in a callback."""
     if outcome == AlreadyDone.__name__:
+        _count_refusal(adapter, tx, batch)
         _linked(adapter, tx, batch)
     elif outcome not in TAKEN:
         sentence = (
-            f"The link request failed ({outcome}); its dead letter has the reason. Link again once "
-            "it is set right."
+            outbox.sentence_of(tx, "HipLinkCareContextRequest", batch)
+            or f"The link request failed ({outcome}); link again."
         )
+        if outcome in FINAL or outcome == LinkTokenRefused.__name__:
+            _count_refusal(adapter, tx, batch)
         refusal = LinkTokenRefused(sentence) if outcome == LinkTokenRefused.__name__ else None
         _refused(adapter, tx, batch, refusal, sentence, error=outcome)
 
@@ -124,6 +138,26 @@ def _expiry(token: str, now: datetime) -> datetime:
         return latest
 
 
+def _no_token(adapter: Adapter, tx: Tx, token: LinkToken, refusal: UpstreamError) -> None:
+    """ABDM refused to give a token: asked again once that may help, else given up with a reason."""
+    sentence = refusal.sentence
+    if isinstance(refusal, AddressBlocked):
+        link_tokens.note_refusal(adapter, tx, token.abha_address, blocked=True)
+    elif isinstance(refusal, AskedAlready) or not isinstance(refusal, RetryLater):
+        link_tokens.note_refusal(adapter, tx, token.abha_address)
+    if isinstance(refusal, AddressBlocked | RetryLater):
+        waiting = links.waiting(tx, token.hip_id, token.abha_address)
+        state = CareContextLinkState.WAITING_FOR_TOKEN
+        links.move(tx, waiting, state, error=type(refusal).__name__, sentence=sentence[:500])
+        link_tokens.ask(adapter, tx, replace(token, state=LinkTokenState.EXPIRED))
+        return
+    active = not isinstance(refusal, AbhaDeactivated)
+    abha_profiles.doubted(tx, token.abha_address, sentence, active=active)
+    if any(code in sentence for code in MISMATCH):
+        sentence = f"{sentence} {link_tokens.advice(adapter, tx, token)}"
+    _give_up_token(adapter, tx, token, type(refusal).__name__, sentence)
+
+
 def _give_up_token(adapter: Adapter, tx: Tx, token: LinkToken, error: str, sentence: str) -> None:
     links.put_token(
         tx,
@@ -137,6 +171,11 @@ def _give_up_token(adapter: Adapter, tx: Tx, token: LinkToken, error: str, sente
         ),
     )
     _fail(tx, links.waiting(tx, token.hip_id, token.abha_address), error, sentence)
+
+
+def _count_refusal(adapter: Adapter, tx: Tx, batch: str) -> None:
+    for address in {row.abha_address for row in links.in_batch(tx, batch) if row.abha_address}:
+        link_tokens.note_refusal(adapter, tx, address)
 
 
 def _fail(tx: Tx, rows: Sequence[ContextLink], error: str, sentence: str) -> None:

@@ -192,6 +192,10 @@ class RetryLater(UpstreamError):
         self.after = after
 
 
+class AskedAlready(RetryLater):
+    """ABDM remembers an earlier request for a link token and does not answer this one (1092)."""
+
+
 class SessionExpired(UpstreamError):
     """The bearer token was refused and has been dropped: try once more, with a new REQUEST-ID.
 
@@ -213,6 +217,14 @@ class ClockRejected(UpstreamError):
 
 class Rejected(UpstreamError):
     """Refused for good: a dead letter with the reason."""
+
+
+class AddressBlocked(Rejected):
+    """ABDM blocks this ABHA address for 24 hours (1027)."""
+
+
+class AbhaDeactivated(Rejected):
+    """The holder has deactivated this ABHA (1134, 1216, 1308, 1407)."""
 
 
 class FhirError(AdapterError):

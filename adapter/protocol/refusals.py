@@ -16,7 +16,10 @@ from typing import Any
 import orjson
 
 from adapter.protocol.errors import (
+    AbhaDeactivated,
+    AddressBlocked,
     AlreadyDone,
+    AskedAlready,
     ClockRejected,
     LinkTokenRefused,
     Rejected,
@@ -66,6 +69,7 @@ RULES: tuple[Rule, ...] = (
         1000, 1004, 1007, 1008, 1011, 1018, 1019, 1020, 1024, 1029, 1034, 1044, 1045, 1048, 1201)),
     *(Rule(f"ABDM-{n}", RetryLater, after=_MINUTE) for n in (1022, 2429)),
     # Remembered for about six minutes, whether answered or not.
+    Rule("ABDM-1092", AskedAlready, operation="GenerateLinkTokenRequest"),
     Rule("ABDM-1092", RetryLater, after=timedelta(minutes=7)),
     # Within about 5 s after a link the gateway does not know it yet.
     Rule("ABDM-1006", RetryLater, "no care context linked", after=timedelta(seconds=5)),
@@ -96,11 +100,14 @@ RULES: tuple[Rule, ...] = (
     Rule("ABDM-2402", ClockRejected, hint=_CLOCK),
 
     # A person has to act.
-    Rule("ABDM-1027", Rejected, hint="The gateway blocks this address for 24 hours; retry after."),
+    Rule("ABDM-1027", AddressBlocked,
+         hint="The gateway blocks this address for 24 hours; it is asked again after that."),
     Rule("ABDM-1035", Rejected, hint=_REGISTRATION),
     Rule("ABDM-1036", Rejected, hint=_PROFILE),
     Rule("ABDM-1040", Rejected, hint=_REGISTRATION),
-    Rule("ABDM-1407", Rejected, hint="The patient has to reactivate this ABHA number first."),
+    *(Rule(f"ABDM-{n}", AbhaDeactivated,
+           hint="The patient has to reactivate this ABHA number first.")
+      for n in (1134, 1216, 1308, 1407)),
     *(Rule(f"ABDM-{n}", Rejected, hint=_CREDENTIALS) for n in (1921, 1922, 1923)),
 
     # The catch-all code: its words decide.
@@ -194,7 +201,7 @@ def reaction(
     if issubclass(kind, RetryLater):
         waits = [wait for wait in (rule.after if rule else None, retry_after) if wait is not None]
         after = max(waits, default=None)
-        return RetryLater(sentence, code=code, status=status, after=after)
+        return kind(sentence, code=code, status=status, after=after)
     return kind(sentence, code=code, status=status)
 
 

@@ -237,6 +237,20 @@ def move(tx: Tx, rows: Collection[ContextLink], state: CareContextLinkState, **v
     )
 
 
+def reopen(tx: Tx, hip_id: str, abha_address: str, error: str) -> None:
+    """Links of an ABHA address that failed for this reason wait again."""
+    tx.execute(
+        sa.update(care_context_link)
+        .where(
+            care_context_link.c.hip_id == hip_id,
+            _address(abha_address),
+            care_context_link.c.state == CareContextLinkState.FAILED,
+            care_context_link.c.error == error,
+        )
+        .values(state=CareContextLinkState.PENDING, error=None, sentence=None)
+    )
+
+
 def note(tx: Tx, link_id: str, **values: Any) -> None:
     """Change columns of a link that are not its state."""
     tx.execute(sa.update(care_context_link).where(care_context_link.c.id == link_id).values(values))

@@ -11,7 +11,7 @@ an earlier one still waits. Other conversations never wait for it.
 *Attempts.* Each HTTP attempt has its own REQUEST-ID, committed to `outbox_attempt` before it
 leaves, so that an answer to any attempt finds the row (`answered`), even one that arrives before
 the attempt has returned. An accepted message that is answered by a callback becomes AWAITING; no
-answer within 60 s: once more, then UNANSWERED, shown to the operator.
+answer within ANSWER_SECONDS: once more, then UNANSWERED, shown to the operator.
 
 *Failures.* RetryLater and an unreachable FHIR server: again after 2 s, doubling to 5 min, each
 ±20 %, never before the other side's Retry-After, until the row's deadline (`backoff`). A refused
@@ -42,7 +42,6 @@ from adapter.stores.db import Database, Tx, outbox, outbox_attempt
 if TYPE_CHECKING:
     from adapter.runtime import Adapter
 
-ANSWER_WITHIN = timedelta(seconds=60)
 #: An outage may delay the audit trail, never thin it out: tried for a month, then a dead letter
 #: whose body is kept.
 AUDIT_DEADLINE = timedelta(days=30)
@@ -249,6 +248,11 @@ def begin_attempt(tx: Tx, row: OutboxRow, request_id: str, now: datetime) -> Non
     )
 
 
+def postpone(tx: Tx, row: OutboxRow, due_at: datetime) -> None:
+    """It may not leave yet. Raises LeaseLost."""
+    _settle(tx, row, due_at=due_at)
+
+
 def note_outcome(tx: Tx, request_id: str, outcome: str) -> None:
     """What became of one attempt: "sent" or the class name of the error."""
     tx.execute(
@@ -258,14 +262,14 @@ def note_outcome(tx: Tx, request_id: str, outcome: str) -> None:
     )
 
 
-def delivered(tx: Tx, row: OutboxRow, now: datetime, *, answer: bool) -> None:
-    """The other side took it; `answer`: a callback will answer it. Raises LeaseLost.
+def delivered(tx: Tx, row: OutboxRow, now: datetime, *, answer_within: timedelta | None) -> None:
+    """The other side took it; `answer_within`: a callback will answer it by then. Raises LeaseLost.
 
     A callback that was faster than our own settlement has marked the row DONE and taken the lease
     away: LeaseLost then means that there is nothing left to do.
     """
-    if answer:
-        _settle(tx, row, state=State.AWAITING, answer_due_at=now + ANSWER_WITHIN)
+    if answer_within is not None:
+        _settle(tx, row, state=State.AWAITING, answer_due_at=now + answer_within)
     else:
         blank = {"body": None} if row.kind == Kind.OTP else {}
         _settle(tx, row, state=State.DONE, done_at=now, error=None, sentence=None, **blank)
@@ -294,9 +298,10 @@ def _settle(tx: Tx, row: OutboxRow, **values: Any) -> None:
     claims.write(tx, outbox, row.id, row.lease_id, **values)
 
 
-def withdraw(tx: Tx, subject: str, now: datetime, error: str, sentence: str) -> None:
-    """What waits to be said about `subject` is not said any more, unless it is just leaving."""
-    tx.execute(
+def withdraw(tx: Tx, subject: str, now: datetime, error: str, sentence: str) -> bool:
+    """What waits to be said about `subject` is not said any more, unless it is just leaving;
+    whether there was anything."""
+    changed = tx.execute(
         sa.update(outbox)
         .where(
             outbox.c.subject == subject,
@@ -306,6 +311,7 @@ def withdraw(tx: Tx, subject: str, now: datetime, error: str, sentence: str) -> 
         )
         .values(state=State.DONE, done_at=now, body=None, error=error, sentence=sentence[:500])
     )
+    return changed.rowcount > 0
 
 
 # --- answers ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from adapter.protocol.errors import (
+    AddressBlocked,
     AlreadyDone,
     ClockRejected,
     LinkTokenRefused,
@@ -77,7 +78,7 @@ def test_plain_text_is_prose_and_html_or_nothing_is_no_error_at_all() -> None:
         (TOKEN, "ABDM-1000", "Unable to connect the database", RetryLater),
         (TOKEN, "ABDM-1024", "Dependent service unavailable", RetryLater),
         (TOKEN, "ABDM-1036", "Data does not matched", Rejected),
-        (TOKEN, "ABDM-1027", "You are blocked.", Rejected),
+        (TOKEN, "ABDM-1027", "You are blocked.", AddressBlocked),
         (LINK, "ABDM-1026", "Invalid Link Token", LinkTokenRefused),
         (LINK, "ABDM-1038", "ABHA address and Link token mismatch", LinkTokenRefused),
         (LINK, "ABDM-1062", "ABHA number mismatch with Link token", LinkTokenRefused),
@@ -152,7 +153,7 @@ def test_code_in_the_body_counts_before_the_status() -> None:
 def test_the_longer_of_our_waiting_time_and_theirs_is_kept() -> None:
     duplicate = ErrorObject("ABDM-1092", "Duplicate Link token request")
     for theirs, expected in ((None, 7), (timedelta(minutes=1), 7), (timedelta(minutes=9), 9)):
-        error = reaction(TOKEN, duplicate, status=400, retry_after=theirs)
+        error = reaction(LINK, duplicate, status=400, retry_after=theirs)
         assert isinstance(error, RetryLater)
         assert error.after == timedelta(minutes=expected)
 

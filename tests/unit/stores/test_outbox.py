@@ -47,7 +47,8 @@ def deliver(adapter: Adapter, row: OutboxRow, request_id: str, *, answer: bool =
     with adapter.db.transaction() as tx:
         outbox.begin_attempt(tx, row, request_id, adapter.clock())
         outbox.note_outcome(tx, request_id, "sent")
-        outbox.delivered(tx, row, adapter.clock(), answer=answer)
+        within = timedelta(seconds=60) if answer else None
+        outbox.delivered(tx, row, adapter.clock(), answer_within=within)
 
 
 def state(adapter: Adapter, row_id: str) -> str:
