@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
+from sqlalchemy.exc import IntegrityError
 
 from adapter.protocol.abha import UserTokens
 from adapter.protocol.errors import Conflict
@@ -120,23 +121,19 @@ def note(
 def _told(row: ProfileRow, told: Profile, source: str, verified: bool, hip_id: str) -> ProfileRow:
     """The row after `told`: what is vouched for replaces all that a mere QR said, never vice versa.
 
-    Else a QR of somebody's own making could put another's mobile number on a verified profile.
+    Else a QR of somebody's own making could put another's mobile number on a verified profile. A
+    link token vouches for the identifiers of a QR, and for no more.
     """
-    if verified == row.verified:
-        profile = merged(row.profile, told)
-    else:
-        profile = told if verified else row.profile
-    seen = tuple(dict.fromkeys((*row.seen_at, hip_id)))
+    row = replace(row, seen_at=tuple(dict.fromkeys((*row.seen_at, hip_id))))
     if row.verified and not verified:
-        return replace(row, seen_at=seen)
-    return replace(
-        row,
-        profile=profile,
-        source=source,
-        verified=verified,
-        active=profile.active,
-        seen_at=seen,
-    )
+        return row
+    known = row.profile
+    if verified and row.source == "qr":
+        vouched_for = (known.abha_number, known.health_id) if row.verified else (None, None)
+        known = Profile(*vouched_for)
+    profile = merged(known, told)
+    active = row.active if told.status is None else told.active
+    return replace(row, profile=profile, source=source, verified=verified, active=active)
 
 
 def put(tx: Tx, adapter: Adapter, row: ProfileRow) -> None:
@@ -184,12 +181,16 @@ def claim(tx: Tx, profile_id: str, patient_id: str, due_at: datetime) -> bool:
     if held is not None:
         return False
     free = sa.or_(abha_profile.c.patient_id.is_(None), abha_profile.c.patient_id == patient_id)
-    changed = tx.execute(
+    taking = (
         sa.update(abha_profile)
         .where(abha_profile.c.id == profile_id, free)
         .values(patient_id=patient_id, due_at=due_at)
     )
-    return changed.rowcount == 1
+    try:
+        with tx.begin_nested():
+            return tx.execute(taking).rowcount == 1
+    except IntegrityError:
+        return False  # the patient was claimed for another ABHA at this moment
 
 
 def settle(tx: Tx, profile_id: str, now: datetime) -> None:
@@ -347,6 +348,7 @@ def _united(tx: Tx, one: ProfileRow, other: ProfileRow) -> ProfileRow:
     return replace(
         kept,
         profile=merged(gone.profile, kept.profile),
+        tokens=kept.tokens or gone.tokens,
         seen_at=tuple(dict.fromkeys((*kept.seen_at, *gone.seen_at))),
     )
 

@@ -110,6 +110,19 @@ def test_a_forged_mobile_on_a_card_finds_nobody_elses_record(front: Front) -> No
     assert (shown["matches"], shown["candidates"]) == (None, [])
 
 
+def test_what_a_card_said_is_gone_once_the_person_has_logged_in(front: Front) -> None:
+    person, number, address = front.holder()
+    said = {"hidn": number, "phr": address, "name": "Asha Verma", "mobile": new_mobile()}
+    scanned = front.post("/abha/scans", content=json.dumps(said))["profile"]
+    with front.adapter.db.transaction() as tx:
+        abha_profiles.vouched(tx, address)  # as a link token does
+    begun = front.post("/abha/logins", by="abha_number", value=number, otp_to="mobile")
+    path = f"/abha/transactions/{begun['id']}/verify"
+    verified = front.post(path, otp=front.otp(person.mobile))["profile"]
+    assert verified["id"] == scanned["id"]
+    assert verified["mobile"] != said["mobile"]
+
+
 def test_a_profile_that_nobody_links_is_forgotten_after_a_month(front: Front) -> None:
     _, number, _ = front.holder()
     front.post("/abha/scans", content=front.abdm.abha_qr(number))

@@ -156,3 +156,29 @@ def test_one_person_noted_by_several_desks_at_once_is_one_profile_on_postgresql(
     with ThreadPoolExecutor(4) as desks:
         assert len(set(desks.map(note, range(4)))) == 1
     assert len(site.rows("abha_profile")) == 1
+
+
+def test_one_patient_claimed_for_two_abha_at_once_goes_to_one_on_postgresql(site: Site) -> None:
+    ids = []
+    for number in ("91-5512-7788-3406", "91-5512-7788-3407"):
+        with site.adapter.db.transaction() as tx:
+            row = abha_profiles.note(
+                tx,
+                site.adapter,
+                Profile(abha_number=number),
+                source="login",
+                hip_id=site.hip_id,
+                verified=True,
+            )
+        ids.append(row.id)
+    ready = threading.Barrier(2)
+
+    def claim(profile_id: str) -> bool:
+        with site.adapter.db.transaction() as tx:
+            ready.wait()
+            done = abha_profiles.claim(tx, profile_id, "p-1", site.clock())
+            time.sleep(0.2)
+            return done
+
+    with ThreadPoolExecutor(2) as desks:
+        assert sorted(desks.map(claim, ids)) == [False, True]
