@@ -171,6 +171,8 @@ def advance_incoming(adapter: Adapter, incoming_id: str) -> None:
         hiu_report.conclude(adapter, row.id)
     except hiu_store.ConsentEnded:
         log.info("transfer in stopped: its consent has ended", incoming_id=row.id)
+        with adapter.db.transaction() as tx:  # nothing where it is cancelled already
+            incoming.change(tx, row.id, due_at=adapter.clock() + FHIR_WAIT)
     except FhirUncertain as error:
         # The write may still be going on over there: the lease tells archiving to wait for it.
         _wait(adapter, row, error)

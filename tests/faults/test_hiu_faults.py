@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from adapter.crypto.fidelius import ReceiverKey
 from adapter.flows import archive
 from adapter.protocol.errors import FhirUnavailable, FhirUncertain
 from adapter.rules.states import HiuArtefactState
@@ -85,6 +86,23 @@ def test_a_page_that_waits_when_the_consent_ends_is_never_opened(other: Pushing)
     assert other.documents == []
 
 
+def test_a_revoke_while_a_document_is_decrypted_keeps_it_out_of_fhir(
+    other: Pushing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ReceiverKey.decrypt
+
+    def overtaken(*arguments: Any, **named: Any) -> bytes:
+        plaintext = real(*arguments, **named)
+        revoke(other)
+        return plaintext
+
+    monkeypatch.setattr(ReceiverKey, "decrypt", overtaken)
+    other.send(other.page(other.entry("visit-1", bundle())))
+    rig.run_until_idle(other.site.adapter, ("incoming",))
+    assert other.documents == []
+    assert names(other) == set()
+
+
 def test_a_revoke_during_the_write_leaves_nothing_behind(
     other: Pushing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,8 +117,8 @@ def test_a_revoke_during_the_write_leaves_nothing_behind(
 
     monkeypatch.setattr(fhir, "transaction", overtaken)
     other.send(other.page(other.entry("visit-1", bundle(5)), other.entry("visit-2", bundle())))
-    other.site.run()
-    assert_nothing_left(other, written)
+    rig.run_until_idle(other.site.adapter, ("incoming",))
+    assert_nothing_left(other, written)  # the writer itself took it back, before any archiving
     other.site.wait(10)
     assert_nothing_left(other, written)
     assert other.reports == []

@@ -7,11 +7,15 @@ import uuid
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from adapter.commands import operate
+from adapter.flows import archive
+from adapter.rules.states import HiuArtefactState
 from conformance import schemas
 from tests.flows import hiu
 from tests.flows.harness import NOTIFY, Json, Site
-from tests.flows.hims import Hospital
+from tests.flows.hims import LIMITED, Hospital
 from tests.flows.pushing import NAME, REQUEST, Pushing
 from tests.flows.received import bundle
 
@@ -517,6 +521,45 @@ def test_fetching_again_by_api_makes_a_new_transfer(hospital: Hospital) -> None:
     shown = hospital.get(f"received-transfers/{listed['transfers'][1]['id']}").get_json()
     assert [c["received"] for c in shown["care_contexts"]] == [True, True]
     assert len(shown["pages"]) == len(shown["documents"]) == 2
+
+
+def test_another_facilitys_key_sees_and_fetches_nothing(hospital: Hospital) -> None:
+    other = Pushing(hospital.site)
+    other.grant()
+    other.push_each(bundle(), bundle())
+    listed = hospital.get("received-transfers").get_json()["transfers"]
+    assert [t["artefact_id"] for t in listed] == [other.artefact_id]
+    assert hospital.get("received-transfers", LIMITED).get_json()["transfers"] == []
+    assert hospital.get(f"received-transfers/{listed[0]['id']}", LIMITED).status_code == 404
+    path = f"consent-artefacts/{other.artefact_id}/fetch"
+    assert hospital.post(path, {}, LIMITED).status_code == 404
+
+
+def test_records_of_an_ended_consent_are_not_fetched_again(hospital: Hospital) -> None:
+    other = Pushing(hospital.site)
+    other.grant()
+    archive.note_end(other.site.adapter, other.artefact_id, HiuArtefactState.REVOKED)
+    answer = hospital.post(f"consent-artefacts/{other.artefact_id}/fetch", {})
+    assert answer.status_code == 409
+    assert "revoked" in answer.get_json()["error"]["message"]
+    assert len(hospital.get("received-transfers").get_json()["transfers"]) == 1
+
+
+def test_the_command_line_shows_transfers_of_both_directions(
+    other: Pushing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other.acknowledge()
+    other.push_each(bundle(), b"no FHIR")
+    monkeypatch.setattr(operate, "open_adapter", lambda: other.site.adapter)
+    listed = CliRunner().invoke(operate.transfer, ["list", "--json"])
+    (row,) = [json.loads(line) for line in listed.output.splitlines()]
+    assert (row["direction"], row["state"], row["other_side"]) == ("in", "STORED", other.hip_id)
+    shown = CliRunner().invoke(operate.transfer, ["show", other.transaction_id, "--json"])
+    found = json.loads(shown.output)
+    assert [c["received"] for c in found["care_contexts"]] == [True, True]
+    digests = {document["sha256"] for document in found["documents"]}
+    assert hashlib.sha256(b"no FHIR").hexdigest() in digests
+    assert CliRunner().invoke(operate.transfer, ["show", row["id"]]).exit_code == 0
 
 
 def test_what_was_stored_is_audited_once(other: Pushing) -> None:
