@@ -36,6 +36,8 @@ def stream(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     handlers, level = root.handlers[:], root.level
     monkeypatch.setattr(sys, "stderr", caught)
     logs.configure("INFO")
+    # A logger that kept this stream would write the next tests' lines into it.
+    structlog.configure(cache_logger_on_first_use=False)
     yield caught
     root.handlers, root.level = handlers, level
     structlog.reset_defaults()
