@@ -198,6 +198,11 @@ class Config(BaseSettings):
         return value
 
     @property
+    def api_versions(self) -> frozenset[str]:
+        """The generations of the gateway's interface that some facility uses."""
+        return frozenset({self.abdm_api_version})
+
+    @property
     def hims_zone(self) -> ZoneInfo:
         """The zone of HIMS times that state none."""
         return ZoneInfo(self.hims_timezone)

@@ -253,9 +253,12 @@ class IllegalTransition(AdapterError):
 
 @dataclass(frozen=True)
 class Code:
-    """One error towards others: V3 code, HTTP status at the edge, the words ABDM gets."""
+    """One error towards others: its code in V3 and in v0.5, HTTP status at the edge, the words
+    ABDM gets. `source`: of the V3 code; v0.5's schema names two codes only, so those are what the
+    parties of that generation really send (architecture 8)."""
 
     v3: str
+    v05: int
     http: int
     message: str
     source: str
@@ -264,37 +267,45 @@ class Code:
 _CATALOGUE = "V3 contract 13.3"
 
 CODES: dict[str, Code] = {
-    "MalformedRequest": Code("ABDM-1031", 400, "Invalid request", _CATALOGUE),
-    "ConflictingReplay": Code("ABDM-1030", 400, "Invalid request ID", _CATALOGUE),
-    "Unauthenticated": Code("ABDM-1066", 401, "Invalid JWT token", _CATALOGUE),
-    "Forbidden": Code("ABDM-1066", 403, "Not permitted", _CATALOGUE),
-    "NotFound": Code("ABDM-1001", 404, "No data found", _CATALOGUE),
-    "Conflict": Code("ABDM-2406", 409, "Not in the present state", "M0 and M1, section 6.1"),
-    "TooMany": Code("ABDM-1100", 429, "Too many attempts", "M0 and M1, section 6.1"),
-    "TransferOver": Code("ABDM-1061", 410, "Consent artefact expired", _CATALOGUE),
-    "ConsentOver": Code("ABDM-1061", 403, "Consent artefact expired", _CATALOGUE),
-    "DependencyUnavailable": Code("ABDM-1019", 503, "Dependent Service Unavailable", _CATALOGUE),
-    "UnknownFacility": Code("ABDM-1055", 202, "Invalid HIP Id or PHR Id", _CATALOGUE),
-    "PatientNotFound": Code("ABDM-1010", 202, "Patient not found", "V3 contract 6.5"),
-    "MultiplePatients": Code("ABDM-1036", 202, "Multiple patients found", _CATALOGUE),
-    "NoUnlinkedCareContexts": Code(
-        "ABDM-1010", 202, "No care contexts left to link", "V3 contract 6.5"
+    "MalformedRequest": Code("ABDM-1031", 1000, 400, "Invalid request", _CATALOGUE),
+    "ConflictingReplay": Code("ABDM-1030", 3429, 400, "Invalid request ID", _CATALOGUE),
+    "Unauthenticated": Code("ABDM-1066", 3401, 401, "Invalid JWT token", _CATALOGUE),
+    "Forbidden": Code("ABDM-1066", 3401, 403, "Not permitted", _CATALOGUE),
+    "NotFound": Code("ABDM-1001", 3404, 404, "No data found", _CATALOGUE),
+    "Conflict": Code("ABDM-2406", 1000, 409, "Not in the present state", "M0 and M1, section 6.1"),
+    "TooMany": Code("ABDM-1100", 3429, 429, "Too many attempts", "M0 and M1, section 6.1"),
+    "TransferOver": Code("ABDM-1061", 3416, 410, "Consent artefact expired", _CATALOGUE),
+    "ConsentOver": Code("ABDM-1061", 3416, 403, "Consent artefact expired", _CATALOGUE),
+    "DependencyUnavailable": Code(
+        "ABDM-1019", 3500, 503, "Dependent Service Unavailable", _CATALOGUE
     ),
-    "CareContextNotFound": Code("ABDM-1057", 202, "Invalid Care Contexts", _CATALOGUE),
-    "LinkSessionNotFound": Code("ABDM-1056", 202, "Invalid Link Reference Number", _CATALOGUE),
-    "LinkSessionExpired": Code("ABDM-1056", 202, "Link transaction expired", _CATALOGUE),
-    "OtpInvalid": Code("ABDM-1035", 202, "Incorrect OTP", "V3 contract 6.5"),
-    "OtpExpired": Code("ABDM-1035", 202, "OTP expired", "V3 contract 6.5"),
-    "OtpLocked": Code("ABDM-1035", 202, "Too many incorrect OTPs", "V3 contract 6.5"),
-    "OtpNotSent": Code("ABDM-1010", 202, "Unable to send the one time password", "6.5"),
-    "ShareNotSupported": Code("ABDM-1049", 202, "Invalid Profile Share Intent Keys", _CATALOGUE),
-    "ConsentNotFound": Code("ABDM-1062", 202, "Consent Not granted", _CATALOGUE),
-    "ConsentNotGranted": Code("ABDM-1062", 202, "Consent Not granted", _CATALOGUE),
-    "ConsentExpired": Code("ABDM-1061", 202, "Consent artefact expired", _CATALOGUE),
-    "ConsentRevoked": Code("ABDM-1061", 202, "Consent artefact revoked", _CATALOGUE),
-    "DateRangeNotPermitted": Code("ABDM-1063", 202, "Date Range given is invalid", _CATALOGUE),
-    "KeyMaterialInvalid": Code("ABDM-1031", 202, "Invalid key material", _CATALOGUE),
-    "PushUrlRefused": Code("ABDM-1031", 202, "Invalid data push URL", _CATALOGUE),
-    "RequestNotServable": Code("ABDM-1019", 202, "Dependent Service Unavailable", _CATALOGUE),
-    "Unexpected": Code("ABDM-9999", 500, "Unknown exception", _CATALOGUE),
+    "UnknownFacility": Code("ABDM-1055", 1000, 202, "Invalid HIP Id or PHR Id", _CATALOGUE),
+    "PatientNotFound": Code("ABDM-1010", 3404, 202, "Patient not found", "V3 contract 6.5"),
+    "MultiplePatients": Code("ABDM-1036", 3403, 202, "Multiple patients found", _CATALOGUE),
+    "NoUnlinkedCareContexts": Code(
+        "ABDM-1010", 3402, 202, "No care contexts left to link", "V3 contract 6.5"
+    ),
+    "CareContextNotFound": Code("ABDM-1057", 3402, 202, "Invalid Care Contexts", _CATALOGUE),
+    "LinkSessionNotFound": Code(
+        "ABDM-1056", 3413, 202, "Invalid Link Reference Number", _CATALOGUE
+    ),
+    "LinkSessionExpired": Code("ABDM-1056", 3408, 202, "Link transaction expired", _CATALOGUE),
+    "OtpInvalid": Code("ABDM-1035", 3405, 202, "Incorrect OTP", "V3 contract 6.5"),
+    "OtpExpired": Code("ABDM-1035", 3406, 202, "OTP expired", "V3 contract 6.5"),
+    "OtpLocked": Code("ABDM-1035", 3405, 202, "Too many incorrect OTPs", "V3 contract 6.5"),
+    "OtpNotSent": Code("ABDM-1010", 3500, 202, "Unable to send the one time password", "6.5"),
+    "ShareNotSupported": Code(
+        "ABDM-1049", 1000, 202, "Invalid Profile Share Intent Keys", _CATALOGUE
+    ),
+    "ConsentNotFound": Code("ABDM-1062", 3416, 202, "Consent Not granted", _CATALOGUE),
+    "ConsentNotGranted": Code("ABDM-1062", 3416, 202, "Consent Not granted", _CATALOGUE),
+    "ConsentExpired": Code("ABDM-1061", 3416, 202, "Consent artefact expired", _CATALOGUE),
+    "ConsentRevoked": Code("ABDM-1061", 3416, 202, "Consent artefact revoked", _CATALOGUE),
+    "DateRangeNotPermitted": Code(
+        "ABDM-1063", 1000, 202, "Date Range given is invalid", _CATALOGUE
+    ),
+    "KeyMaterialInvalid": Code("ABDM-1031", 3410, 202, "Invalid key material", _CATALOGUE),
+    "PushUrlRefused": Code("ABDM-1031", 1000, 202, "Invalid data push URL", _CATALOGUE),
+    "RequestNotServable": Code("ABDM-1019", 3500, 202, "Dependent Service Unavailable", _CATALOGUE),
+    "Unexpected": Code("ABDM-9999", 3500, 500, "Unknown exception", _CATALOGUE),
 }

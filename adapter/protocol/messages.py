@@ -9,7 +9,7 @@ All times are aware UTC. Nothing here may perform I/O.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 
@@ -141,22 +141,100 @@ class ConsentArtefact:
 
 @dataclass(frozen=True)
 class GenerateLinkTokenRequest:
-    """HIP asks for a link token (V3 contract 6.1). `abha_number`: 14 digits or None."""
+    """HIP asks for a link token (V3 contract 6.1). `abha_number`: 14 digits or None.
+
+    `birth_date` and `mobile` (ten digits): for a challenge by demographics, where one comes.
+    """
 
     abha_address: str
     abha_number: str | None
     name: str
     gender: str
     year_of_birth: int
+    birth_date: date | None = None
+    mobile: str | None = None
 
 
 @dataclass(frozen=True)
 class OnGenerateLinkToken:
-    """The link token, or why there is none."""
+    """The link token, or why there is none.
+
+    `expires_at` and `uses` (how many links it is good for): as stated beside the token, if at all.
+    """
 
     abha_address: str | None
     link_token: str | None
     error: ErrorObject | None
+    expires_at: datetime | None = None
+    uses: int | None = None
+
+
+#: How a patient proves a request for a link token. DIRECT: by a tap in their own app.
+AuthMode = Literal["DEMOGRAPHICS", "MOBILE_OTP", "AADHAAR_OTP", "DIRECT"]
+
+
+@dataclass(frozen=True)
+class LinkTokenModes:
+    """The ways in which a link token may be asked for; unknown ones are left out."""
+
+    modes: tuple[AuthMode, ...]
+    error: ErrorObject | None = None
+
+
+@dataclass(frozen=True)
+class LinkTokenInit:
+    """HIP chose a way; the patient gets an OTP where it is one."""
+
+    abha_address: str
+    mode: AuthMode
+
+
+@dataclass(frozen=True)
+class LinkTokenChallenge:
+    """What has to be confirmed before a link token is given, until when; `hint` is for the desk."""
+
+    transaction_id: str | None
+    mode: AuthMode | None
+    hint: str | None = None
+    expires_at: datetime | None = None
+    error: ErrorObject | None = None
+
+
+@dataclass(frozen=True)
+class Demographics:
+    """Who the patient is, by the hospital's record; `mobile`: ten digits."""
+
+    name: str
+    gender: str
+    birth_date: date
+    mobile: str | None = None
+
+
+@dataclass(frozen=True)
+class LinkTokenConfirm:
+    """The answer to a challenge: the OTP as typed at the desk, or the demographics. Never log."""
+
+    transaction_id: str
+    otp: str | None = None
+    demographics: Demographics | None = None
+
+
+@dataclass(frozen=True)
+class LinkTokenNotify:
+    """The patient decided in their app (DIRECT): the link token, or a refusal."""
+
+    transaction_id: str
+    granted: bool
+    link_token: str | None
+    expires_at: datetime | None = None
+    uses: int | None = None
+
+
+@dataclass(frozen=True)
+class LinkTokenOnNotifyRequest:
+    """Acknowledges LinkTokenNotify."""
+
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +333,24 @@ class OnLinkConfirmRequest:
     """Answer to LinkConfirm: exactly the chosen entries, or `error`."""
 
     patients: tuple[PatientEntry, ...] = ()
+    error: str | None = None
+
+
+PatientStatus = Literal["DEACTIVATED", "REACTIVATED", "DELETED"]
+
+
+@dataclass(frozen=True)
+class PatientStatusNotify:
+    """A patient's ABHA was deactivated, reactivated or deleted."""
+
+    abha_address: str
+    status: PatientStatus
+
+
+@dataclass(frozen=True)
+class PatientStatusOnNotifyRequest:
+    """Acknowledges PatientStatusNotify."""
+
     error: str | None = None
 
 
@@ -392,6 +488,21 @@ class Requester:
     identifier_type: str | None = None
     identifier_value: str | None = None
     identifier_system: str | None = None
+
+
+@dataclass(frozen=True)
+class FindPatientRequest:
+    """HIU asks whether an ABHA address exists, before it asks for consent."""
+
+    abha_address: str
+
+
+@dataclass(frozen=True)
+class OnFindPatient:
+    """The address as ABDM knows it, or why it does not."""
+
+    abha_address: str | None
+    error: ErrorObject | None
 
 
 @dataclass(frozen=True)

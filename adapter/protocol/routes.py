@@ -6,15 +6,16 @@ Flows and edges use this; only this module knows which dialects there are.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 import orjson
 
-from adapter.protocol import ids, timestamps, v3
+from adapter.protocol import ids, timestamps, v05, v3
 from adapter.protocol.errors import MalformedRequest
 from adapter.protocol.messages import Envelope, HealthInformationPushReceived
-from adapter.protocol.wire import Fields, Inbound, Outbound, Wire
+from adapter.protocol.wire import Dialect, Fields, Inbound, Outbound, Wire
 
 __all__ = [
     "DIALECTS",
@@ -24,31 +25,54 @@ __all__ = [
     "Wire",
     "decode",
     "decode_push",
+    "dialect_of",
+    "enveloped",
     "inbound",
+    "offers",
     "outbound",
 ]
 
-DIALECTS = ("v3",)
+_DIALECTS = {each.name: each for each in (v3.DIALECT, v05.DIALECT, v05.SHARE_DIALECT)}
+
+DIALECTS = tuple(_DIALECTS)
 
 #: Every header that `decode` reads.
 HEADERS = ("REQUEST-ID", "TIMESTAMP", "X-HIP-ID", "X-HIU-ID")
 
 
+def dialect_of(name: str) -> Dialect:
+    """The dialect `name`, a member of DIALECTS. Raises KeyError for an unknown one."""
+    return _DIALECTS[name]
+
+
 def inbound(dialect: str) -> tuple[Inbound, ...]:
     """Every message that may come in. Raises KeyError for an unknown dialect."""
-    return {"v3": v3.INBOUND}[dialect]
+    return _DIALECTS[dialect].inbound
 
 
 @cache
 def outbound(dialect: str, message: type) -> Outbound:
     """The row by which `message` leaves. Raises KeyError when the dialect has none."""
-    rows = {"v3": v3.OUTBOUND}[dialect]
-    return {row.message: row for row in rows}[message]
+    return {row.message: row for row in _DIALECTS[dialect].outbound}[message]
+
+
+def offers(dialect: str, message: type) -> bool:
+    """Whether `message` can be sent in this dialect: not every one has every question."""
+    return any(row.message is message for row in _DIALECTS[dialect].outbound)
 
 
 @cache
 def _inbound_by_name(dialect: str) -> dict[str, Inbound]:
     return {row.message.__name__: row for row in inbound(dialect)}
+
+
+def enveloped(dialect: str, wire: Wire, request_id: str, moment: datetime) -> Wire:
+    """The message with the id and time of one attempt, where its dialect has them (V3: headers;
+    v0.5: body)."""
+    stamp = timestamps.format(moment)
+    if _DIALECTS[dialect].in_body:
+        return Wire(wire.headers, {"requestId": request_id, "timestamp": stamp} | wire.body)
+    return Wire({"REQUEST-ID": request_id, "TIMESTAMP": stamp} | wire.headers, wire.body)
 
 
 def decode(
@@ -66,11 +90,14 @@ def decode(
     message = row.decode(fields)
     response_to = _response_to(fields)
     if row.answers is not None and response_to is None:
-        raise MalformedRequest("The field response.requestId is missing.")
+        name = "resp" if _DIALECTS[dialect].in_body else "response"
+        raise MalformedRequest(f"The field {name}.requestId is missing.")
+    around = _in_body if _DIALECTS[dialect].in_body else _in_headers
+    request_id, timestamp = around(fields, given)
     envelope = Envelope(
         dialect=dialect,
-        request_id=_request_id(given),
-        timestamp=_timestamp(given),
+        request_id=request_id,
+        timestamp=timestamp,
         hip_id=given.get("x-hip-id") or None,
         hiu_id=given.get("x-hiu-id") or None,
         response_to=response_to,
@@ -109,6 +136,14 @@ def _response_to(fields: Fields) -> str | None:
         if fields.has(name):
             return fields.inner(name).text("requestId").lower()
     return None
+
+
+def _in_body(fields: Fields, _headers: Mapping[str, Any]) -> tuple[str, datetime]:
+    return fields.uuid("requestId"), fields.time("timestamp")
+
+
+def _in_headers(_fields: Fields, headers: Mapping[str, Any]) -> tuple[str, Any]:
+    return _request_id(headers), _timestamp(headers)
 
 
 def _request_id(headers: Mapping[str, Any]) -> str:

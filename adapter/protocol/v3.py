@@ -11,7 +11,8 @@ from adapter.protocol import v3_decode as read
 from adapter.protocol import v3_decode_hiu as read_hiu
 from adapter.protocol import v3_encode as write
 from adapter.protocol import v3_encode_hiu as write_hiu
-from adapter.protocol.wire import Inbound, Outbound
+from adapter.protocol.errors import CODES
+from adapter.protocol.wire import Dialect, Inbound, Outbound
 
 SESSIONS_PATH = "/api/hiecm/gateway/v3/sessions"
 CERTS_PATH = "/api/hiecm/gateway/v3/certs"
@@ -88,3 +89,14 @@ OUTBOUND: tuple[Outbound, ...] = (
              write_hiu.data_flow_notify_by_hiu),
 )
 # fmt: on
+
+DIALECT = Dialect(
+    name="v3",
+    generation="v3",
+    inbound=INBOUND,
+    outbound=OUTBOUND,
+    sessions_path=SESSIONS_PATH,
+    certs_path=CERTS_PATH,
+    in_body=False,
+    code=lambda name: CODES[name].v3,
+)

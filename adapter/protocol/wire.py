@@ -54,6 +54,25 @@ class Outbound:
 
 
 @dataclass(frozen=True)
+class Dialect:
+    """One way of speaking with the gateway: its messages, and what is around every one of them.
+
+    `name`: kept on rows, so that a reply uses the dialect of what it answers; `generation`: the
+    value of ABDM_API_VERSION that it belongs to; `in_body`: request id and timestamp stand in the
+    body (`requestId`, `timestamp`), not in headers; `code`: an error's code by its class name.
+    """
+
+    name: str
+    generation: str
+    inbound: tuple[Inbound, ...]
+    outbound: tuple[Outbound, ...]
+    sessions_path: str
+    certs_path: str
+    in_body: bool
+    code: Callable[[str], str | int]
+
+
+@dataclass(frozen=True)
 class Fields:
     """Reads one JSON object. `place` is where it stands in the body; `source` the text received."""
 

@@ -29,12 +29,14 @@ ACCEPTED = 202
 
 
 def blueprint(adapter: Adapter, auth: GatewayAuth) -> Blueprint:
-    """A route for every inbound row of every dialect."""
+    """A route for every inbound row of every dialect in use; others answer 404."""
     made = Blueprint("callbacks", __name__)
     together = Together(adapter.db)
-    for dialect in routes.DIALECTS:
+    used = adapter.config.api_versions
+    for dialect in (each for each in routes.DIALECTS if routes.dialect_of(each).generation in used):
         for row in routes.inbound(dialect):
-            name = f"{dialect}_{row.message.__name__}"
+            # Flask allows no dot in the name of a route.
+            name = f"{dialect.replace('.', '_')}_{row.message.__name__}"
             made.add_url_rule(
                 row.path, name, _view(adapter, auth, together, dialect, row), methods=["POST"]
             )

@@ -1,6 +1,7 @@
-"""Loads the JSON Schemas of the V3 messages: one file per message, shared shapes in common.json.
+"""Loads the JSON Schemas of the messages: one file per message, shared shapes in common.json.
 
-`v3` holds the gateway's messages, `v3-m1` those of the ABHA service and the facility registry.
+`v3` holds the gateway's messages, `v3-m1` those of the ABHA service and the facility registry, and
+`v05` the gateway's of the older generation, whose bodies hold request id and timestamp too.
 
 Used by the simulator, which refuses what does not fit, and by the tests. Must not know anything
 about how messages travel; that is the simulator's business.
@@ -17,7 +18,8 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-_FOLDERS = (Path(__file__).parent / "v3", Path(__file__).parent / "v3-m1")
+_HERE = Path(__file__).parent
+_FOLDERS = {"v3": (_HERE / "v3", _HERE / "v3-m1"), "v0.5": (_HERE / "v05",)}
 _BASE = "https://abdm-adapter.invalid/schemas"
 _COMMON = "common.json"
 
@@ -40,22 +42,23 @@ _Validator: type[Draft202012Validator] = validators.extend(  # type: ignore[no-u
 )
 
 
-def names() -> list[str]:
-    """Names of all messages that have a schema, sorted."""
-    return sorted(files())
+def names(generation: str = "v3") -> list[str]:
+    """Names of all messages of a generation ("v3", "v0.5") that have a schema, sorted."""
+    return sorted(files(generation))
 
 
 @cache
-def files() -> dict[str, Path]:
-    """The schema file of each message, by the message's name."""
-    found = (path for folder in _FOLDERS for path in folder.glob("*.json"))
+def files(generation: str = "v3") -> dict[str, Path]:
+    """The schema file of each message of a generation, by the message's name."""
+    found = (path for folder in _FOLDERS[generation] for path in folder.glob("*.json"))
     return {path.stem: path for path in found if path.name != _COMMON}
 
 
 @cache
 def _registry() -> Registry[Any]:
     resources = []
-    for path in [*files().values(), *(folder / _COMMON for folder in _FOLDERS)]:
+    folders = [folder for some in _FOLDERS.values() for folder in some]
+    for path in [path for folder in folders for path in folder.glob("*.json")]:
         content = json.loads(path.read_text("utf-8"))
         # With $schema, jsonschema would go on with its own class and its own idea of patterns.
         del content["$schema"]
@@ -64,14 +67,15 @@ def _registry() -> Registry[Any]:
 
 
 @cache
-def validator(name: str) -> Draft202012Validator:
+def validator(name: str, generation: str = "v3") -> Draft202012Validator:
     """The validator of the message `name`, for example "HipConsentNotify".
 
     Raises KeyError if there is no such message.
     """
-    path = files().get(name)
+    path = files(generation).get(name)
     if path is None:
-        raise KeyError(f"No schema for the message {name!r}; there are: {', '.join(names())}.")
+        known = ", ".join(names(generation))
+        raise KeyError(f"No schema for the message {name!r}; there are: {known}.")
     return _Validator({"$ref": f"{_BASE}/{path.parent.name}/{path.name}"}, registry=_registry())
 
 
@@ -81,13 +85,13 @@ def definition(name: str, folder: str = "v3") -> Draft202012Validator:
     return _Validator({"$ref": f"{_BASE}/{folder}/{_COMMON}#/$defs/{name}"}, registry=_registry())
 
 
-def problems(name: str, body: object) -> list[str]:
+def problems(name: str, body: object, generation: str = "v3") -> list[str]:
     """Where `body` departs from the message `name`: "place: what is wrong"; empty if it fits.
 
     The texts name places and rules only, never the values found there.
     """
     found: list[str] = []
-    for error in validator(name).iter_errors(body):
+    for error in validator(name, generation).iter_errors(body):
         found += [_place(leaf) + _reason(leaf) for leaf in _leaves(error)]
     return sorted(set(found))
 

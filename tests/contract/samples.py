@@ -1,4 +1,4 @@
-"""What the codec tests share: the ids and times of `conformance/samples/v3`, and its files."""
+"""What the codec tests share: the ids and times of `conformance/samples`, and its files."""
 
 import json
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import Any
 
 import conformance
 
-SAMPLES = Path(next(iter(conformance.__path__))) / "samples" / "v3"
+SAMPLES = Path(next(iter(conformance.__path__))) / "samples"
 ID = "-5b1e-4c60-9d2a-6f0c1e9a7b34"
 REQUEST, TRANSACTION, LINK = f"00000101{ID}", f"00000201{ID}", f"00000202{ID}"
 CONSENT, CONSENT_REQUEST, TRANSFER = f"00000301{ID}", f"00000302{ID}", f"00000401{ID}"
@@ -21,6 +21,6 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def sample(name: str) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text())
+def sample(name: str, folder: str = "v3") -> dict[str, Any]:
+    body: dict[str, Any] = json.loads((SAMPLES / folder / f"{name}.json").read_text())
     return body
