@@ -20,6 +20,7 @@ from adapter.web import (
     entities,
     errors,
     facilities,
+    fidelius,
     health,
     hims,
     incoming,
@@ -53,6 +54,8 @@ def create_app(adapter: Adapter) -> Flask:
         app.register_blueprint(received.blueprint(adapter))
         app.register_blueprint(abha.blueprint(adapter))
         app.register_blueprint(queue.blueprint(adapter))
+        if adapter.config.fidelius_service:
+            app.register_blueprint(fidelius.blueprint(adapter))
     errors.register(app)
     app.before_request(_start)
     app.after_request(_log)

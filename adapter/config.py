@@ -97,6 +97,7 @@ class Config(BaseSettings):
     link_token_pacing_seconds: int = Field(default=420, ge=1, le=86400)
     link_refusals_per_day: int = Field(default=10, ge=1, le=19)
     answer_seconds: int = Field(default=60, ge=1, le=3600)
+    fidelius_service: bool = False
     link_update_seconds: int = Field(default=300, ge=0, le=86400)
     discovery_age_band: int = Field(default=5, ge=0, le=20)
     validate_before_push: Literal["off", "warn", "block"] = "warn"

@@ -36,6 +36,7 @@ _TWICE_DY_INVERSE = pow(2 * _DY, -1, P)
 # whose x is the same, and strips the small-order part from every other point.
 _MINUS_ONE = X25519PrivateKey.from_private_bytes((5 * N - 1).to_bytes(32, "little"))
 
+_BASE = X25519PublicKey.from_public_bytes((GX - DELTA).to_bytes(32, "little"))
 _TOP_BIT = 1 << 254
 _SHAPE = (_TOP_BIT - 1) ^ 7
 
@@ -162,6 +163,10 @@ class ImportedScalar:
 
     def __repr__(self) -> str:
         return "<ImportedScalar>"
+
+    def fits(self, x: int) -> bool:
+        """Whether x is that of the public point; the sign of y does not tell."""
+        return int.from_bytes(self.shared_x(_BASE), "big") == x
 
     def shared_x(self, peer: X25519PublicKey) -> bytes:
         """Z with the peer's point, as the module's `shared_x`."""

@@ -234,6 +234,25 @@ def encrypt(
     return encodings.encode_base64(aes.encrypt(iv, plaintext, None))
 
 
+def key_to_share(*, private_key: str, public_key: str) -> str:
+    """The public key as X.509 with explicit parameters, from any of the three encodings.
+
+    Raises:
+        PrivateKeyInvalid: the private key cannot be used.
+        KeyMaterialInvalid: the public key cannot be used or is not the private key's: the receiver
+            could not decrypt.
+    """
+    own = encodings.read_private_key(private_key)
+    x, y = encodings.read_public_key(public_key)
+    curve.check_point(x, y)
+    if not own.fits(x):
+        raise KeyMaterialInvalid(
+            "The sender's public key is not that of the private key; send the two as they were"
+            " generated together."
+        )
+    return encodings.write_x509(x, y)
+
+
 def decrypt(
     *,
     receiver_private_key: str,

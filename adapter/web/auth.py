@@ -20,6 +20,7 @@ import jwt
 import structlog
 from flask import request
 
+from adapter.config import ApiKey
 from adapter.protocol.errors import MalformedRequest, Unauthenticated
 from adapter.runtime import Adapter
 from adapter.stores import callback_sender
@@ -200,6 +201,15 @@ def require_hims_key(adapter: Adapter) -> Caller:
     Who acts stands in `X-User` or in the JSON body's `requester`.
     Raises Unauthenticated for no or an unknown key, MalformedRequest when nobody is named.
     """
+    key = known_key(adapter)
+    return Caller(_who(), key.facilities)
+
+
+def known_key(adapter: Adapter) -> ApiKey:
+    """The key of the present request, for calls that touch no record, so that nobody acts.
+
+    Raises Unauthenticated for no or an unknown key.
+    """
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     found = None
     # Every key is compared, so that the time taken tells nothing.
@@ -212,7 +222,7 @@ def require_hims_key(adapter: Adapter) -> Caller:
         raise Unauthenticated(
             "This call needs a key of HIMS_API_KEYS: send it as Authorization: Bearer <key>."
         )
-    return Caller(_who(), found.facilities)
+    return found
 
 
 def _who() -> str:
