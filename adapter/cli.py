@@ -15,6 +15,7 @@ from adapter.commands import (
     facility,
     fidelius,
     import_,
+    keys,
     operate,
     records,
     run,
@@ -45,6 +46,7 @@ for command in (
     operate.transfer,
     archive.archive,
     operate.outbox,
+    keys.keys,
     fidelius.fidelius,
 ):
     main.add_command(command)
