@@ -198,7 +198,7 @@ def set_address(adapter: Adapter, desk: Desk, transaction_id: str, address: str)
 def _add(adapter: Adapter, row: AbhaTransaction, told: Profile) -> None:
     """Add to the profile that this transaction is about."""
     with adapter.db.transaction() as tx:
-        known = abha_profiles.by_id(tx, adapter, row.profile_id or "")
+        known = abha_profiles.by_id(tx, adapter, row.profile_id or "", hold=True)
         if known is None:
             raise Conflict("The profile of this transaction is gone; start again.")
         abha_profiles.put(

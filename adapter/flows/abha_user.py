@@ -147,6 +147,6 @@ def _renewed(adapter: Adapter, row: ProfileRow, tokens: Tokens) -> Tokens:
 
 def _keep(adapter: Adapter, row: ProfileRow, tokens: Tokens | None) -> None:
     with adapter.db.transaction() as tx:
-        present = abha_profiles.by_id(tx, adapter, row.id)
+        present = abha_profiles.by_id(tx, adapter, row.id, hold=True)
         if present is not None:
             abha_profiles.put(tx, adapter, replace(present, tokens=tokens))

@@ -235,14 +235,14 @@ def doubted(tx: Tx, abha_address: str, sentence: str, *, active: bool) -> None:
     tx.execute(sa.update(abha_profile).where(address).values(values))
 
 
-def by_id(tx: Tx, adapter: Adapter, profile_id: str) -> ProfileRow | None:
-    """The profile of this id, held until the transaction ends."""
-    return _one(tx, adapter, abha_profile.c.id == profile_id)
+def by_id(tx: Tx, adapter: Adapter, profile_id: str, *, hold: bool = False) -> ProfileRow | None:
+    """The profile of this id; `hold`: until the transaction ends, since it will be changed."""
+    return _one(tx, adapter, abha_profile.c.id == profile_id, hold=hold)
 
 
 def by_patient(tx: Tx, adapter: Adapter, patient_id: str) -> ProfileRow | None:
     """The profile claimed for a patient."""
-    return _one(tx, adapter, abha_profile.c.patient_id == patient_id)
+    return _one(tx, adapter, abha_profile.c.patient_id == patient_id, hold=False)
 
 
 def of_patients(tx: Tx, adapter: Adapter, patient_ids: Collection[str]) -> dict[str, Profile]:
@@ -353,8 +353,11 @@ def _united(tx: Tx, one: ProfileRow, other: ProfileRow) -> ProfileRow:
     )
 
 
-def _one(tx: Tx, adapter: Adapter, where: sa.ColumnElement[bool]) -> ProfileRow | None:
-    row = tx.execute(sa.select(abha_profile).where(where).with_for_update()).one_or_none()
+def _one(
+    tx: Tx, adapter: Adapter, where: sa.ColumnElement[bool], *, hold: bool
+) -> ProfileRow | None:
+    query = sa.select(abha_profile).where(where)
+    row = tx.execute(query.with_for_update() if hold else query).one_or_none()
     return None if row is None else _row(adapter, row)
 
 

@@ -2,10 +2,12 @@
 
 import json
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from adapter.flows import abha_qr
 from adapter.stores import abha_profiles
 from conformance.simulator.abha_cards import FORMS
 from mappings import systems
@@ -172,3 +174,10 @@ def test_a_counters_qr_names_service_and_counter_on_the_patients_app_host(front:
     url = front.get("/abha/qr?counter=OPD3&format=text")["url"]
     assert url == f"https://phrsbx.abdm.gov.in/share-profile?hip-id={hip_id}&counter-id=OPD3"
     assert front.call("GET", "/abha/qr?counter=OPD-3").status_code == 400
+    for settings, host in (
+        ({"x_cm_id": "abdm"}, "https://phr.abdm.gov.in"),
+        ({"phr_url": "https://phr.example.org"}, "https://phr.example.org"),
+    ):
+        config = front.adapter.config.model_copy(update=settings)
+        made = abha_qr.counter_url(replace(front.adapter, config=config), hip_id, "OPD3")
+        assert made.startswith(f"{host}/share-profile?")
