@@ -16,6 +16,7 @@ from adapter.web import (
     abha,
     archive,
     callbacks,
+    changes,
     consents,
     entities,
     errors,
@@ -48,6 +49,7 @@ def create_app(adapter: Adapter) -> Flask:
         app.register_blueprint(consents.blueprint(adapter))
         app.register_blueprint(incoming.blueprint(adapter))
         app.register_blueprint(hims.blueprint(adapter))
+        app.register_blueprint(changes.blueprint(adapter))
         app.register_blueprint(entities.blueprint(adapter))
         app.register_blueprint(facilities.blueprint(adapter))
         app.register_blueprint(archive.blueprint(adapter))

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from adapter import logs, runtime, work
 from adapter.config import Config
 from adapter.runtime import Adapter
-from adapter.stores import facilities, migrate
+from adapter.stores import facilities, migrate, watch
 
 log = structlog.get_logger(__name__)
 
@@ -104,6 +104,7 @@ def run_worker(config: Config) -> None:
     migrate.upgrade(adapter.db)
     with adapter.db.transaction() as tx:
         facilities.sync(tx, config)
+        watch.prepare(tx, adapter.clock())
     threads = work.EmbeddedWorker(adapter)
     threads.start()
     log.info("worker ready")

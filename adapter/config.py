@@ -107,6 +107,14 @@ class Config(BaseSettings):
     max_page_bytes: int = Field(default=128 * MIB, ge=1024, le=1024 * MIB)
     archive_retention_days: int = Field(default=30, ge=0, le=3650)
     max_callback_bytes: int = Field(default=4 * MIB, ge=1024)
+    watch_records: bool = True
+    watch_sweep_seconds: int = Field(default=60, ge=1, le=3600)
+    watch_overlap_seconds: int = Field(default=900, ge=0, le=86400)
+    watch_hook_url: str = ""
+    watch_statuses: Annotated[frozenset[str], NoDecode] = frozenset()
+    watch_classes: Annotated[frozenset[str], NoDecode] = frozenset()
+    watch_facilities: Annotated[frozenset[str], NoDecode] = frozenset()
+    watch_max_age_days: int = Field(default=0, ge=0, le=36500)
     hims_timezone: str = "Asia/Kolkata"
     max_entity_bytes: int = Field(default=64 * MIB, ge=1024)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -120,6 +128,11 @@ class Config(BaseSettings):
     @classmethod
     def _hosts(cls, value: Any) -> frozenset[str]:
         return frozenset(item.lower() for item in _items(value))
+
+    @field_validator("watch_statuses", "watch_classes", "watch_facilities", mode="before")
+    @classmethod
+    def _codes(cls, value: Any) -> frozenset[str]:
+        return frozenset(_items(value))
 
     @field_validator("hims_api_keys", mode="before")
     @classmethod
@@ -161,7 +174,13 @@ class Config(BaseSettings):
         return {name.strip(): claim.strip() for name, _, claim in pairs}
 
     @field_validator(
-        "abdm_url", "fhir_base_url", "public_url", "abdm_facility_url", "abha_url", "phr_url"
+        "abdm_url",
+        "fhir_base_url",
+        "public_url",
+        "abdm_facility_url",
+        "abha_url",
+        "phr_url",
+        "watch_hook_url",
     )
     @classmethod
     def _url(cls, value: str) -> str:

@@ -1,9 +1,10 @@
 """Background work: `run_due` does what is due, `sweep` tidies, `EmbeddedWorker` calls both.
 
 Lanes, each drained row by row: `inbox` (callbacks), `outbox` (what leaves), `transfers` (pages
-out), `incoming` (pages in), `endings` (consents given to us whose time is over) and `profiles`
-(patients to be found for profiles that were shared). Every row is claimed under a lease, so any
-number of threads and processes may call `run_due` at any time, and a killed one loses nothing.
+out), `incoming` (pages in), `endings` (consents given to us whose time is over), `profiles`
+(patients to be found for profiles that were shared) and `watch` (the record watch's chores). Every
+row is claimed under a lease, so any number of threads and processes may call `run_due` at any time,
+and a killed one loses nothing.
 Nothing here decides what a row means.
 """
 
@@ -21,7 +22,14 @@ import structlog
 
 from adapter import receiving, sending
 from adapter.faults import failure
-from adapter.flows import abha_linking, archive, hip_transfer, hiu_overdue, hiu_receive
+from adapter.flows import (
+    abha_linking,
+    archive,
+    hip_transfer,
+    hiu_overdue,
+    hiu_receive,
+    record_watch,
+)
 from adapter.runtime import Adapter
 from adapter.stores import (
     abha_profiles,
@@ -33,14 +41,22 @@ from adapter.stores import (
     queue_tokens,
     retention,
 )
-from adapter.stores.db import hiu_artefact, incoming, transfer
+from adapter.stores.db import hiu_artefact, incoming, transfer, watch
 
 log = structlog.get_logger(__name__)
 
 #: Threads per lane of one process. A slow push must not delay a discovery (so the lanes are apart),
 #: nor one slow answer of the gateway every other message (so a lane has several).
 THREADS: Mapping[str, int] = MappingProxyType(
-    {"inbox": 2, "outbox": 4, "transfers": 2, "incoming": 2, "endings": 2, "profiles": 1}
+    {
+        "inbox": 2,
+        "outbox": 4,
+        "transfers": 2,
+        "incoming": 2,
+        "endings": 2,
+        "profiles": 1,
+        "watch": 1,
+    }
 )
 POLL_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
@@ -69,6 +85,13 @@ def _lane(
     return step
 
 
+_watch = _lane(watch, watch.c.id.is_not(None), record_watch.advance)
+
+
+def _watch_step(adapter: Adapter) -> bool:
+    return adapter.config.watch_records and _watch(adapter)
+
+
 STEPS: Mapping[str, Callable[[Adapter], bool]] = MappingProxyType(
     {
         "inbox": receiving.step,
@@ -76,6 +99,7 @@ STEPS: Mapping[str, Callable[[Adapter], bool]] = MappingProxyType(
         "transfers": _lane(transfer, transfer.c.done_at.is_(None), hip_transfer.advance_transfer),
         "incoming": _lane(incoming, incoming.c.done_at.is_(None), hiu_receive.advance_incoming),
         "profiles": abha_linking.step,
+        "watch": _watch_step,
         "endings": _lane(hiu_artefact, endings.OPEN, archive.advance_ending),
     }
 )

@@ -18,7 +18,7 @@ from flask import Flask
 from adapter import logs, runtime, work
 from adapter.app import create_app
 from adapter.config import Config, ConfigError, load_config
-from adapter.stores import facilities, migrate
+from adapter.stores import facilities, migrate, watch
 
 if TYPE_CHECKING:
     from adapter.celery_app import Waker
@@ -45,6 +45,7 @@ def create(config: Config | None = None) -> Flask:
     migrate.upgrade(adapter.db)
     with adapter.db.transaction() as tx:
         facilities.sync(tx, config)
+        watch.prepare(tx, adapter.clock())
     worker = _worker(adapter)
     worker.start()
     # What a thread is working on is finished when the process ends; else its lease brings it back.

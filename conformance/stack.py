@@ -150,6 +150,8 @@ def adapter_env(
         "OTP_URL": f"{simulator_url}/sms",
         "ABDM_FACILITIES": ",".join(f.hfr_id for f in hospital.facilities()),
         "ALLOW_LOCAL_PUSH": "true",
+        # The journey links by hand, step by step; what is linked already could not be discovered.
+        "WATCH_RECORDS": "false",
         "LOG_LEVEL": "INFO",
     }
 

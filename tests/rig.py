@@ -15,7 +15,7 @@ from adapter import work
 from adapter.config import Config
 from adapter.crypto.sealing import generate_seal_key
 from adapter.runtime import Adapter, build
-from adapter.stores import facilities, migrate
+from adapter.stores import facilities, migrate, watch
 
 HIP_ID = "IN2710000123"
 NOWHERE = "http://127.0.0.1:9"
@@ -49,6 +49,8 @@ def config(database_url: str, **settings: Any) -> Config:
         "otp_url": f"{NOWHERE}/otp",
         # $validate costs a second each; tests of the gate switch it on.
         "validate_before_push": "off",
+        # The tests' FHIR server is full of other tests' records; tests of the watch switch it on.
+        "watch_records": False,
     }
     return Config(_env_file=None, **(defaults | settings))
 
@@ -61,6 +63,7 @@ def adapter_over(
     migrate.upgrade(made.db)
     with made.db.transaction() as tx:
         facilities.sync(tx, made.config)
+        watch.prepare(tx, made.clock())
     return made
 
 

@@ -137,6 +137,17 @@ def link_records(
     }
 
 
+def corrected(adapter: Adapter, tx: Tx, hip_id: str, patient: dict[str, Any]) -> bool:
+    """Whether the patient's record differs from what the last link token was asked for with."""
+    facts = read_patient(patient)
+    address = next(iter(facts.abha_addresses), None)
+    request = _token_request(facts, address) if address else None
+    if address is None or request is None:
+        return False
+    token = links.token_of(tx, adapter, hip_id, address)
+    return token is None or token.request != request
+
+
 def _rows(
     adapter: Adapter,
     patient: dict[str, Any],

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapter.stores.db import Database, Tx, hiu_artefact, inbox, incoming, outbox, transfer
+from adapter.stores.db import Database, Tx, hiu_artefact, inbox, incoming, outbox, transfer, watch
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=60)
 
 #: Every table whose rows are claimed.
-CLAIMED = (inbox, outbox, transfer, incoming, hiu_artefact)
+CLAIMED = (inbox, outbox, transfer, incoming, hiu_artefact, watch)
 
 #: Candidates looked at in one go: with as many workers as this, each finds one of its own.
 CANDIDATES = 16

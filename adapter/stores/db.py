@@ -185,7 +185,48 @@ care_context_link = sa.Table(
     sa.Column("update_due_at", Utc),
     # What a person has to know of a link that is in order by itself.
     sa.Column("remark", sa.String(500)),
+    sa.Column("content", sa.String(64)),
+    sa.Column("retries", sa.Integer, nullable=False, default=0, server_default="0"),
+    sa.Column("again_at", Utc),
     sa.UniqueConstraint("hip_id", "patient_id", "reference", "hi_type", name="uq_link_context"),
+    sa.Index("ix_care_context_link_patient_id", "patient_id"),
+    sa.Index("ix_care_context_link_state", "state"),
+)
+
+#: What the record watch does and when: a row for each type searched, and for its other chores.
+watch = sa.Table(
+    "watch",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("watermark", Utc),
+    sa.Column("due_at", Utc, nullable=False),
+    sa.Column("lease_until", Utc),
+    sa.Column("lease_id", sa.String(36)),
+    sa.Column("created_at", Utc, nullable=False),
+)
+
+#: Versions that a search has shown already; the next ones overlap with it.
+watch_seen = sa.Table(
+    "watch_seen",
+    metadata,
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("resource_type", sa.String(64), nullable=False),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("seen_at", Utc, nullable=False),
+    sa.Index("ix_watch_seen_type", "resource_type", "seen_at"),
+)
+
+#: Visits and patients to be looked at because a record of theirs has changed.
+watch_item = sa.Table(
+    "watch_item",
+    metadata,
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("ticket", sa.String(36), nullable=False),
+    sa.Column("requester", sa.String(255), nullable=False),
+    sa.Column("any_age", sa.Boolean, nullable=False),
+    sa.Column("due_at", Utc, nullable=False, index=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("sentence", sa.String(500)),
 )
 
 # How often ABDM may be asked about an ABHA address: one row each, whichever facility asks.

@@ -77,7 +77,12 @@ class Client(SyncFHIRClient):
         return (answer, status) if returning_status else answer
 
     def search(self, resource_type: str, params: Parameters) -> Iterator[Json]:
-        """Every resource of a search, page by page, matches and included ones.
+        """Every resource of a search, matches and included ones; raises as `pages`."""
+        for page in self.pages(resource_type, params):
+            yield from resources_of(page)
+
+    def pages(self, resource_type: str, params: Parameters) -> Iterator[Json]:
+        """The searchset Bundles of a search, one after the other.
 
         The parameters travel in the body (`_search`), never in a URL that a log would keep. Raises
         as `_do_request`, and FhirRejected for a `next` link that leaves the base URL.
@@ -91,9 +96,7 @@ class Client(SyncFHIRClient):
         while True:
             if not isinstance(page, dict) or page.get("resourceType") != "Bundle":
                 raise FhirUnavailable("The FHIR server answered a search with no Bundle.")
-            for entry in page.get("entry", ()):
-                if isinstance(entry.get("resource"), dict):
-                    yield entry["resource"]
+            yield page
             following = next(
                 (link["url"] for link in page.get("link", ()) if link["relation"] == "next"), None
             )
@@ -171,6 +174,13 @@ class Client(SyncFHIRClient):
         if 200 <= answer.status_code < 300 or answer.status_code in also:
             return answer.status_code, answer.content
         raise _error(answer.status_code, answer.content)
+
+
+def resources_of(page: Json) -> Iterator[Json]:
+    """The resources of one page of a search."""
+    for entry in page.get("entry", ()):
+        if isinstance(entry.get("resource"), dict):
+            yield entry["resource"]
 
 
 def _parsed(content: bytes) -> Any:

@@ -9,10 +9,12 @@ bug or bad data); what is simply not there is None or absent.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from adapter.protocol import ids
-from adapter.stores import fhir_erase, fhir_visits
+from adapter.stores import fhir_changes, fhir_erase, fhir_visits
+from adapter.stores.fhir_changes import Changes
 from adapter.stores.fhir_client import PAGE, Client, NotThere
 from adapter.stores.fhir_parts import Resource, chunks, is_own
 from mappings import systems
@@ -109,6 +111,15 @@ class FhirStore:
         roots = [each.replace("-", "/", 1) for each in references]
         return fhir_visits.care_contexts(self._client, roots, facility=facility)
 
+    def outlined(
+        self, roots: Sequence[str], *, facility: Resource | None = None
+    ) -> Iterator[Records]:
+        """The care contexts of these roots (`Encounter/17`), documents without their bytes.
+
+        Unknown roots are absent.
+        """
+        return fhir_visits.outlined(self._client, roots, facility=facility)
+
     def organizations_by_id(self, resource_ids: Iterable[str]) -> dict[str, Resource]:
         """The own Organizations under these FHIR ids; those not there are absent."""
         found = self._by_id("Organization", resource_ids)
@@ -136,6 +147,27 @@ class FhirStore:
                 for each in self._client.search(resource_type, search):
                     found[key(each)] = each
         return found
+
+    # --- what is new ------------------------------------------------------------------------
+
+    def changes(self, resource_type: str, since: datetime, elements: str) -> Changes:
+        """Outlines of everything of one type written since then, in one search; also what is no
+        own record."""
+        return fhir_changes.changes(self._client, resource_type, since, elements)
+
+    def time(self, resource_type: str) -> datetime:
+        """The server's own time, by a search that finds nothing."""
+        return fhir_changes.server_time(self._client, resource_type)
+
+    def dated(
+        self, resource_type: str, parameters: Mapping[str, str | list[str]], elements: str
+    ) -> Iterator[list[Resource]]:
+        """Outlines of a search, page by page; also what is no own record."""
+        return fhir_changes.dated(self._client, resource_type, parameters, elements)
+
+    def subscriptions(self, ids: Sequence[str]) -> dict[str, Resource]:
+        """The Subscriptions under these ids; those not there are absent."""
+        return fhir_changes.subscriptions(self._client, ids)
 
     # --- consents ---------------------------------------------------------------------------
 

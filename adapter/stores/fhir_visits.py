@@ -46,13 +46,20 @@ def care_contexts(
     `roots`: FHIR references (`Encounter/17`, `Invoice/b1`); `facility`: the Organization for roots
     that name none.
     """
+    for records in outlined(client, roots, facility=facility):
+        yield _with_files(client, records)
+
+
+def outlined(
+    client: Client, roots: Sequence[str], *, facility: Resource | None = None
+) -> Iterator[Records]:
+    """As `care_contexts`, documents as outlines, without their files."""
     wanted = [root for root in dict.fromkeys(roots) if _may_be_root(root)]
     for batch in fhir_parts.chunks(wanted, BATCH):
         encounter_ids = [_id(root) for root in batch if root.startswith("Encounter/")]
         alone = [root for root in batch if not root.startswith("Encounter/")]
         held = [*_of_visits(client, encounter_ids), *_of_roots(client, alone)]
-        for records in group_by_root(held, roots=batch, organization=facility):
-            yield _with_files(client, records)
+        yield from group_by_root(held, roots=batch, organization=facility)
 
 
 def care_contexts_of_patient(

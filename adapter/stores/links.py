@@ -227,6 +227,7 @@ def patients_of(
 
 def move(tx: Tx, rows: Collection[ContextLink], state: CareContextLinkState, **values: Any) -> None:
     """Move these links to `state` where that is allowed, with further columns in `values`."""
+    values = {"again_at": None, **values}
     tx.execute(
         sa.update(care_context_link)
         .where(
