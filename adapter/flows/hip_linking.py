@@ -141,7 +141,7 @@ def corrected(adapter: Adapter, tx: Tx, hip_id: str, patient: dict[str, Any]) ->
     """Whether the patient's record differs from what the last link token was asked for with."""
     facts = read_patient(patient)
     address = next(iter(facts.abha_addresses), None)
-    request = _token_request(facts, address) if address else None
+    request = link_tokens.request_of(adapter, tx, facts, address) if address else None
     if address is None or request is None:
         return False
     token = links.token_of(tx, adapter, hip_id, address)

@@ -263,8 +263,8 @@ def _is_to_link(
 def _go_on(adapter: Adapter) -> None:
     """Try again what failed for a reason that passes, and ask for tokens nobody has asked for."""
     now = adapter.clock()
-    _plan(adapter, watch.LINKS, min(_interval(adapter), hip_linking.BETWEEN_TOKEN_REQUESTS))
-    pacing = hip_linking.BETWEEN_TOKEN_REQUESTS
+    pacing = timedelta(seconds=adapter.config.link_token_pacing_seconds)
+    _plan(adapter, watch.LINKS, _interval(adapter))
     with adapter.db.transaction() as tx:
         watch.plan_retries(tx, PASSING, now, pacing, LONGEST_WAIT)
         pairs = dict.fromkeys([*watch.take_retries(tx, now), *watch.stalled(tx)])
