@@ -1,8 +1,7 @@
-"""Commands for whoever runs the adapter: link a visit, look at transfers, handle dead letters."""
+"""Commands for whoever runs the adapter: look at transfers, handle dead letters."""
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from typing import Any
@@ -12,9 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from adapter.commands.run import config_or_exit
-from adapter.flows import hip_linking, lookup
+from adapter.flows import lookup
 from adapter.protocol import timestamps
-from adapter.protocol.errors import AdapterError
 from adapter.runtime import Adapter, build
 from adapter.stores import facilities, incoming_overview, migrate, overview
 from adapter.stores import outbox as outbox_store
@@ -41,25 +39,6 @@ def show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) ->
     for row in rows:
         table.add_row(*(str(row.get(column, "")) for column in columns))
     Console().print(table)
-
-
-@click.command()
-@click.argument("record")
-@click.option("--user", default=getpass.getuser, help="Who acts, for the audit trail.")
-@click.option("--json", "as_json", is_flag=True)
-def link(record: str, user: str, as_json: bool) -> None:
-    """Link RECORD with ABDM: the id of a visit's FHIR Encounter, or a reference (Invoice/ID)."""
-    adapter = open_adapter()
-    try:
-        report = hip_linking.link_encounter(adapter, record, user)
-    except AdapterError as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
-    rows = [{"care_context": report.reference, "hi_type": t, "link": s} for t, s in report.states]
-    show(rows, ("care_context", "hi_type", "link"), as_json)
-    if report.sentence:
-        click.echo(report.sentence, err=True)
-    sys.exit(0 if report.states else 1)
 
 
 @click.group()

@@ -63,7 +63,7 @@ def advance(adapter: Adapter, row_id: str) -> None:
     """Do one chore of the watch: the row of a type, or `watch.QUEUE`, `HOOKS`, `LINKS`."""
     try:
         if row_id == watch.QUEUE:
-            _look(adapter)
+            look(adapter)
         elif row_id == watch.HOOKS:
             _plan(adapter, row_id, change_hooks.EVERY)
             change_hooks.repair(adapter)
@@ -122,8 +122,11 @@ def _take(
     return len(new)
 
 
-def _look(adapter: Adapter) -> None:
-    """Look at the visits and patients that have waited longest, and have linked what should be."""
+def look(adapter: Adapter) -> None:
+    """Look at the visits and patients that have waited longest, and have linked what should be.
+
+    Raises FhirUnavailable; what was looked at until then is done.
+    """
     now = adapter.clock()
     with adapter.db.reading() as tx:
         items = watch.due_items(tx, now, BATCH)

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from adapter.flows import hip_linking, lookup
+from adapter.flows import hip_linking, link_status, lookup
 from adapter.protocol.errors import (
     DependencyUnavailable,
     FhirUnavailable,
@@ -50,6 +50,7 @@ def blueprint(adapter: Adapter) -> Blueprint:
     route("/patients/<patient_id>/care-contexts", "GET", _care_contexts)
     route("/links", "POST", _link)
     route("/links", "GET", _links)
+    route("/links/status", "GET", _link_status)
     route("/consents/<artefact_id>", "GET", _consent)
     route("/transfers", "GET", _transfers)
     route("/transfers/<transfer_id>", "GET", _transfer)
@@ -115,6 +116,13 @@ def _links(adapter: Adapter, _caller: Caller, hip_ids: frozenset[str]) -> Respon
     if not found:
         raise NotFound("Your facilities know no links of such a patient.")
     return jsonify(links=found)
+
+
+def _link_status(adapter: Adapter, _caller: Caller, hip_ids: frozenset[str]) -> Response:
+    patient_id = request.args.get("patient")
+    if patient_id:
+        return jsonify(care_contexts=link_status.of_patient(adapter, patient_id, hip_ids))
+    return jsonify(link_status.of_hospital(adapter, hip_ids, limit=LARGEST_LIST))
 
 
 def _consent(

@@ -85,13 +85,13 @@ def test_validate_of_something_that_is_no_fhir_is_not_valid(stack: Stack, tmp_pa
 
 
 def test_link_of_an_unknown_visit_is_a_sentence_and_exit_code_1(stack: Stack) -> None:
-    done = run(stack, "link", "nobody")
+    done = run(stack, "link", "now", "nobody")
     assert done.returncode == 1
     assert "no visit" in done.stderr
 
 
 def test_link_shows_the_state_of_each_hi_type(stack: Stack, document: Path) -> None:
-    done = run(stack, "link", VISIT.removeprefix("Encounter-"), "--json")
+    done = run(stack, "link", "now", VISIT.removeprefix("Encounter-"), "--json")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert {"OPConsultation", "Prescription"} <= {line["hi_type"] for line in lines}
