@@ -107,7 +107,7 @@ def in_force(adapter: Adapter, token: LinkToken) -> bool:
 def ask(adapter: Adapter, tx: Tx, token: LinkToken) -> str:
     """Queue a request for this token; a sentence if it has to wait."""
     now = adapter.clock()
-    delay = _next_request(adapter, paces.of(tx, adapter, token.abha_address)) - now
+    delay = _next_request(adapter, paces.of(tx, adapter, token.abha_address), now) - now
     links.put_token(
         tx,
         adapter,
@@ -159,7 +159,7 @@ def not_before(adapter: Adapter, tx: Tx, row: OutboxRow) -> datetime | None:
     if row.error == AskedAlready.__name__ and pace.asked_at is not None:
         pace = link_pace.refused(pace, pace.asked_at)
     now = adapter.clock()
-    due_at = _next_request(adapter, pace)
+    due_at = _next_request(adapter, pace, now)
     paces.put(tx, token.abha_address, pace if due_at > now else replace(pace, asked_at=now))
     return due_at if due_at > now else None
 
@@ -189,11 +189,12 @@ def advice(adapter: Adapter, tx: Tx, token: LinkToken) -> str:
     return demographics.advice(token.request, rows[0].profile if rows else None)
 
 
-def _next_request(adapter: Adapter, pace: link_pace.Pace) -> datetime:
+def _next_request(adapter: Adapter, pace: link_pace.Pace, now: datetime) -> datetime:
+    """`now` is the caller's, who compares with it: a clock read again would always be later."""
     config = adapter.config
     return link_pace.next_token_request(
         pace,
-        adapter.clock(),
+        now,
         between=timedelta(seconds=config.link_token_pacing_seconds),
         most_refusals=config.link_refusals_per_day,
     )

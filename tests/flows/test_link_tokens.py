@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -52,6 +52,22 @@ def profile(linking: Linking, **changes: str) -> None:
             hip_id=linking.site.hip_id,
             verified=True,
         )
+
+
+def test_under_a_clock_that_runs_the_first_request_leaves_at_the_first_attempt(
+    linking: Linking,
+) -> None:
+    """Each look at the clock is later than the one before, as on every real machine."""
+    site = linking.site
+
+    def running() -> datetime:
+        return site.clock.advance(0.000001)
+
+    site.adapter = replace(site.adapter, clock=running)
+    linking.link()
+    assert asked(site) == 1
+    (row,) = [r for r in site.rows("outbox") if r["message"] == "GenerateLinkTokenRequest"]
+    assert row["attempts"] == 1
 
 
 def test_an_attempt_that_failed_on_the_way_is_not_repeated_within_the_pacing(
@@ -188,7 +204,7 @@ def test_the_token_is_asked_for_in_the_words_of_the_patients_verified_profile(
         (row,) = abha_profiles.by_identifiers(
             tx, linking.site.adapter, None, address_of(linking.patient)
         )
-        assert abha_profiles.claim(tx, row.id, linking.patient["id"])
+        assert abha_profiles.claim(tx, row.id, linking.patient["id"], linking.site.clock())
     linking.link()
     body = linking.site.outside.only(GENERATE_TOKEN).body
     assert (body["name"], body["yearOfBirth"]) == ("Asha Devi Verma", 1990)
