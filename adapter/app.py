@@ -30,6 +30,7 @@ from adapter.web import (
     received,
 )
 from adapter.web.auth import GatewayAuth
+from adapter.web.care import routes as care
 
 log = structlog.get_logger("adapter.requests")
 
@@ -56,6 +57,7 @@ def create_app(adapter: Adapter) -> Flask:
         app.register_blueprint(received.blueprint(adapter))
         app.register_blueprint(abha.blueprint(adapter))
         app.register_blueprint(queue.blueprint(adapter))
+        care.register(app, adapter)
         if adapter.config.fidelius_service:
             app.register_blueprint(fidelius.blueprint(adapter))
     errors.register(app)

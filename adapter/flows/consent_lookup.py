@@ -50,6 +50,30 @@ def requests(
     return _described(adapter, rows)
 
 
+def page(
+    adapter: Adapter,
+    hiu_ids: Collection[str],
+    *,
+    patient_id: str | None = None,
+    limit: int,
+    offset: int,
+) -> tuple[int, list[Json]]:
+    """How many requests there are, and some of them with their artefacts, the newest first.
+
+    Raises FhirUnavailable.
+    """
+    with adapter.db.reading() as tx:
+        count = consent_requests.count_of_facilities(tx, hiu_ids, patient_id=patient_id)
+        rows = consent_requests.of_facilities(
+            tx, hiu_ids, patient_id=patient_id, limit=limit, offset=offset
+        )
+        artefacts = {row.id: hiu_artefacts.of_request(tx, row.id) for row in rows}
+    described = _described(adapter, rows)
+    for each in described:
+        each["consent_artefacts"] = [_artefact(adapter, row) for row in artefacts[each["id"]]]
+    return count, described
+
+
 def request(adapter: Adapter, request_id: str, hiu_ids: Collection[str]) -> Json:
     """One request with its artefacts, by our id or ABDM's. Raises NotFound, FhirUnavailable."""
     with adapter.db.reading() as tx:

@@ -8,6 +8,7 @@ ABDM is asked once to confirm it. What SQL moved while FHIR was away is shown th
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,8 +16,9 @@ import structlog
 from adapter.flows import hiu_fetch
 from adapter.flows.hiu_consent import FIRST_POLL
 from adapter.flows.hiu_shared import settle, show
-from adapter.protocol.errors import FhirError
+from adapter.protocol.errors import FhirError, NotFound
 from adapter.protocol.messages import ConsentRequestStatusRequest, Envelope
+from adapter.rules.states import ConsentRequestState
 from adapter.runtime import Adapter
 from adapter.stores import consent_requests, hiu_artefacts, outbox
 from adapter.stores.consent_requests import ConsentRequest
@@ -52,6 +54,20 @@ def chase(adapter: Adapter) -> None:
             _show(adapter, request)
         except FhirError as error:
             log.warning("a consent request waits for FHIR", error=type(error).__name__)
+
+
+def ask_now(adapter: Adapter, request_id: str, hiu_ids: Collection[str]) -> None:
+    """Ask ABDM at once how a request of these facilities stands, if the patient has not answered.
+
+    Raises NotFound.
+    """
+    with adapter.db.reading() as tx:
+        request = consent_requests.by_id(tx, request_id)
+    if request is None or request.hiu_id not in hiu_ids:
+        raise NotFound("Your facilities have raised no consent request with this id.")
+    if request.state is ConsentRequestState.REQUESTED:
+        _poll(adapter, request, adapter.clock())
+        adapter.wake()
 
 
 def _show(adapter: Adapter, request: ConsentRequest) -> None:

@@ -256,9 +256,10 @@ def of_patients(tx: Tx, adapter: Adapter, patient_ids: Collection[str]) -> dict[
 
 
 def by_identifiers(
-    tx: Tx, adapter: Adapter, abha_number: str | None, address: str | None
+    tx: Tx, adapter: Adapter, abha_number: str | None, address: str | None, *, hold: bool = True
 ) -> list[ProfileRow]:
-    """Every profile with this ABHA number or this ABHA address: at most two."""
+    """Every profile with this ABHA number or this ABHA address: at most two; `hold`: until the
+    transaction ends."""
     wanted = []
     if abha_number:
         wanted.append(abha_profile.c.abha_number == digits(abha_number))
@@ -267,7 +268,7 @@ def by_identifiers(
     if not wanted:
         return []
     query = sa.select(abha_profile).where(sa.or_(*wanted)).order_by(abha_profile.c.created_at)
-    return [_row(adapter, row) for row in tx.execute(query.with_for_update())]
+    return [_row(adapter, row) for row in tx.execute(query.with_for_update() if hold else query)]
 
 
 def claim_due(tx: Tx, now: datetime, again_after: timedelta) -> str | None:

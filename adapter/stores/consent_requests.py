@@ -66,14 +66,28 @@ def of_facilities(
     patient_id: str | None = None,
     state: ConsentRequestState | None = None,
     limit: int = 500,
+    offset: int = 0,
 ) -> list[ConsentRequest]:
     """The newest requests of these facilities, those of a patient or in a state if so asked."""
+    where = _of_facilities(hiu_ids, patient_id)
+    if state is not None:
+        where.append(consent_request.c.state == state)
+    return _rows(tx, *where, limit=limit, offset=offset)
+
+
+def count_of_facilities(tx: Tx, hiu_ids: Collection[str], *, patient_id: str | None = None) -> int:
+    """How many requests these facilities have, those of a patient if so asked."""
+    counted = sa.select(sa.func.count()).where(*_of_facilities(hiu_ids, patient_id))
+    return tx.scalar(counted.select_from(consent_request)) or 0
+
+
+def _of_facilities(
+    hiu_ids: Collection[str], patient_id: str | None
+) -> list[sa.ColumnElement[bool]]:
     where: list[sa.ColumnElement[bool]] = [consent_request.c.hiu_id.in_(hiu_ids)]
     if patient_id is not None:
         where.append(consent_request.c.patient_id == patient_id)
-    if state is not None:
-        where.append(consent_request.c.state == state)
-    return _rows(tx, *where, limit=limit)
+    return where
 
 
 def move(tx: Tx, request_id: str, state: ConsentRequestState, **values: Any) -> bool:
@@ -142,12 +156,15 @@ def _cut(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _rows(tx: Tx, *where: sa.ColumnElement[bool], limit: int | None = None) -> list[ConsentRequest]:
+def _rows(
+    tx: Tx, *where: sa.ColumnElement[bool], limit: int | None = None, offset: int = 0
+) -> list[ConsentRequest]:
     found = tx.execute(
         sa.select(*(consent_request.c[name] for name in ConsentRequest.__dataclass_fields__))
         .where(*where)
         .order_by(consent_request.c.created_at.desc(), consent_request.c.id)
         .limit(limit)
+        .offset(offset)
     )
     return [
         ConsentRequest(
