@@ -1,7 +1,8 @@
 """Loads the JSON Schemas of the messages: one file per message, shared shapes in common.json.
 
 `v3` holds the gateway's messages, `v3-m1` those of the ABHA service and the facility registry, and
-`v05` the gateway's of the older generation, whose bodies hold request id and timestamp too.
+`v05` the gateway's of the older generation, whose bodies hold request id and timestamp too;
+`v05-bridge` is what a bridge of that generation settles beforehand: sessions, URL, services.
 
 Used by the simulator, which refuses what does not fit, and by the tests. Must not know anything
 about how messages travel; that is the simulator's business.
@@ -19,7 +20,11 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 _HERE = Path(__file__).parent
-_FOLDERS = {"v3": (_HERE / "v3", _HERE / "v3-m1"), "v0.5": (_HERE / "v05",)}
+_FOLDERS = {
+    "v3": (_HERE / "v3", _HERE / "v3-m1"),
+    "v0.5": (_HERE / "v05",),
+    "v0.5-bridge": (_HERE / "v05-bridge",),
+}
 _BASE = "https://abdm-adapter.invalid/schemas"
 _COMMON = "common.json"
 
@@ -43,7 +48,7 @@ _Validator: type[Draft202012Validator] = validators.extend(  # type: ignore[no-u
 
 
 def names(generation: str = "v3") -> list[str]:
-    """Names of all messages of a generation ("v3", "v0.5") that have a schema, sorted."""
+    """Names of all messages of a generation ("v3", "v0.5", "v0.5-bridge") with a schema, sorted."""
     return sorted(files(generation))
 
 

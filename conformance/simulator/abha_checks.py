@@ -48,7 +48,7 @@ def _authorised(simulator: Simulator, headers: dict[str, str]) -> str:
     value = headers.get("AUTHORIZATION")
     if not value:
         raise abha_refusal("900902", status=401, shape="flat")
-    client_id = simulator.realm.client_of(value.removeprefix("Bearer "))
+    client_id = simulator.client_of(value.removeprefix("Bearer "))
     with simulator.state.changed:
         known = client_id in simulator.state.bridges
     if client_id is None or not value.startswith("Bearer ") or not known:

@@ -27,6 +27,9 @@ from conformance.simulator.faults import Fault
 from conformance.simulator.operations import Operation, by_path
 from conformance.simulator.phr import phr_blueprint
 from conformance.simulator.times import now
+from conformance.simulator.v05_operations import OlderOperation
+from conformance.simulator.v05_operations import answered as answered_older
+from conformance.simulator.v05_operations import by_path as older_by_path
 
 MAX_BODY = 64 * 1024 * 1024
 Answer = Callable[[], Response]
@@ -36,6 +39,8 @@ _UNKNOWN: dict[str, Shape] = {
     "/api/": "framework",
     "/abha/": "framework",
     "/v4/": "not-found",
+    "/gateway/": "older",
+    "/devservice/": "older",
 }
 Check = Callable[[bytes], tuple[str, Any]]  # the raw body: client id, message
 
@@ -47,6 +52,9 @@ def create_app(simulator: Simulator) -> Flask:
     for (method, path), operations in by_path().items():
         view = _gateway_view(simulator, operations)
         app.add_url_rule(path, operations[0].message, view, methods=[method])
+    for (method, path), older in older_by_path().items():
+        endpoint = f"{older[0].message} {method} {path}"
+        app.add_url_rule(path, endpoint, _older_view(simulator, older), methods=[method])
     for operation in registry.OPERATIONS:
         app.add_url_rule(
             operation.path,
@@ -101,6 +109,21 @@ def _gateway_view(simulator: Simulator, operations: list[Operation]) -> Callable
         operation = next((one for one in operations if one.fits(body)), operations[0])
         check = functools.partial(check_call, simulator, operation, headers)
         return _called(simulator, operation, headers, check, arguments)
+
+    return view
+
+
+def _older_view(simulator: Simulator, operations: list[OlderOperation]) -> Callable[[], Response]:
+    def view() -> Response:
+        headers = _headers()
+        body = _decoded(request.get_data()) if len(operations) > 1 else None
+        operation = next((one for one in operations if one.fits(body)), operations[0])
+
+        def answer() -> Response:
+            reply = answered_older(simulator, operation, headers, request.get_data())
+            return _response(reply.status, reply.body)
+
+        return _served(simulator, operation.message, headers, answer)
 
     return view
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from conformance import schemas
-from conformance.simulator.state import new_id
+from conformance.simulator import v05_callbacks
+from conformance.simulator.state import Generation, new_id
 from conformance.simulator.times import now, timestamp
 from conformance.simulator.tokens import TokenKind
 
@@ -58,15 +59,24 @@ class Callbacks:
         self._lock = threading.Lock()
 
     def send(
-        self, message: str, service_id: str, body: dict[str, Any], request_id: str | None = None
+        self,
+        message: str,
+        service_id: str,
+        body: dict[str, Any],
+        request_id: str | None = None,
+        *,
+        about: str = "",
+        generation: Generation | None = None,
     ) -> None:
-        """Deliver `message` to the bridge that serves this HIP or HIU, a little later.
+        """Deliver `message`, in the form of V3, to the bridge of this HIP or HIU, a little later.
 
+        `about`: the artefact in question where the body need not name it. `generation`: how to
+        write it if not as the bridge asked or is registered.
         Must not be called while holding the state: the bridge may call back at once.
         """
-        wrong = schemas.problems(message, body)
-        if wrong:
-            raise RuntimeError(f"The simulator built a bad {message}: {'; '.join(wrong)}")
+        generation = generation or self._simulator.generation_for(service_id, body)
+        if generation == "v3":
+            _check(message, body, generation)
         bridge = self._simulator.bridge_of(service_id)
         if bridge is None or not bridge.url:
             self._simulator.record_undelivered(message, service_id)
@@ -78,21 +88,22 @@ class Callbacks:
         if "token" in faults:
             kind = faults["token"].params["kind"]
         if "key-rotation" in faults:
-            key = self._simulator.realm.rotate()
+            realm = self._simulator.realm_of(generation)
+            key = realm.rotate()
             self._simulator.scheduler.after(
-                faults["key-rotation"].params["seconds"],
-                lambda: self._simulator.realm.publish(key),
+                faults["key-rotation"].params["seconds"], lambda: realm.publish(key)
             )
         if "wrong-request-id" in faults and "response" in body:
             body = {**body, "response": {"requestId": new_id()}}
         if body.get("error") and self._simulator.faults.colon():
             body = {**body, "error": {**body["error"], "code": body["error"]["code"] + ": "}}
-        role = "X-HIU-ID" if "/hiu/" in PATHS[message] else "X-HIP-ID"
-        callback = Callback(
+        callback = self._written(
             message,
-            bridge.url.rstrip("/") + PATHS[message],
-            self.headers(kind, request_id or new_id(), {role: service_id}),
-            body,
+            bridge.url,
+            service_id,
+            v05_callbacks.Told(body, request_id or new_id(), about),
+            kind,
+            generation,
         )
         if "before-202" in faults:
             self._deliver(callback, repeats=1)
@@ -112,18 +123,43 @@ class Callbacks:
             again = delay + faults["duplicate"].params["seconds"]
             self._simulator.scheduler.after(again, lambda: self._deliver(callback, repeats=0))
 
+    def _written(
+        self,
+        message: str,
+        url: str,
+        service_id: str,
+        told: v05_callbacks.Told,
+        kind: TokenKind | None,
+        generation: Generation,
+    ) -> Callback:
+        if generation == "v3":
+            role = "X-HIU-ID" if "/hiu/" in PATHS[message] else "X-HIP-ID"
+            headers = self.headers(kind, told.request_id, {role: service_id})
+            return Callback(message, url.rstrip("/") + PATHS[message], headers, told.body)
+        older = v05_callbacks.written(self._simulator, message, service_id, told)
+        _check(older.schema, older.body, generation)
+        headers = self._signed(
+            kind, {"Content-Type": "application/json", older.role: service_id}, generation
+        )
+        return Callback(message, url.rstrip("/") + older.path, headers, older.body)
+
     def headers(
         self, kind: TokenKind | None, request_id: str, more: dict[str, str]
     ) -> dict[str, str]:
-        """The headers of a callback, signed in the given way or not at all."""
+        """The headers of a callback in V3, signed in the given way or not at all."""
         headers = {
             "REQUEST-ID": request_id,
             "TIMESTAMP": timestamp(now()),
             "Content-Type": "application/json",
             **more,
         }
+        return self._signed(kind, headers, "v3")
+
+    def _signed(
+        self, kind: TokenKind | None, headers: dict[str, str], generation: Generation
+    ) -> dict[str, str]:
         if kind is not None:
-            token = self._simulator.realm.callback(
+            token = self._simulator.realm_of(generation).callback(
                 self._simulator.config.callback_token_seconds, kind
             )
             headers["Authorization"] = f"Bearer {token}"
@@ -163,3 +199,9 @@ class Callbacks:
             held, self._held = self._held, []
         for callback in held:
             self._deliver(callback, repeats=1)
+
+
+def _check(schema: str, body: Any, generation: Generation) -> None:
+    wrong = schemas.problems(schema, body, generation)
+    if wrong:
+        raise RuntimeError(f"The simulator built a bad {schema}: {'; '.join(wrong)}")

@@ -115,6 +115,18 @@ class SimulatorClient(RecordsClient, AbhaClient, ShareClient):
             for link in self._act("links", abha_address=abha_address)
         ]
 
+    def auths(self, abha_address: str) -> list[dict[str, str]]:
+        """What facilities ask a patient to allow in the app (v0.5, DIRECT), oldest first."""
+        return list(self._act("auths", abha_address=abha_address))
+
+    def decide_auth(self, auth_id: str, *, granted: bool = True) -> None:
+        """The patient allows or denies it."""
+        self._act("decide-auth", auth_id=auth_id, granted=granted)
+
+    def patient_status(self, abha_address: str, status: str) -> None:
+        """An account is DEACTIVATED, REACTIVATED or DELETED; linked v0.5 facilities are told."""
+        self._act("patient-status", abha_address=abha_address, status=status)
+
     # -- consent -----------------------------------------------------------------------------
 
     def raise_consent_request(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 AlreadyLinked = Literal["sync-9999", "sync-1090", "callback-1056"]
 ShareSpelling = Literal["spec", "seen"]
+ShareVersion = Literal["v1.0", "v0.5"]
 WrongLoginOtp = Literal["field", "failed"]
 WrongMobileOtp = Literal["failed", "description"]
 
@@ -18,7 +19,10 @@ class SettingError(ValueError):
 
 @dataclass(frozen=True)
 class SimulatorConfig:
-    """Times are seconds; `public_url` is where the adapter reaches the simulator."""
+    """Times are seconds; `public_url` is where the adapter reaches the simulator.
+
+    `link_token_uses`, `auth_*` and `share_version` are about bridges of the older generation only.
+    """
 
     public_url: str = "http://127.0.0.1:8090"
     cm_id: str = "sbx"
@@ -35,6 +39,10 @@ class SimulatorConfig:
 
     link_token_seconds: int = 182 * 86400
     link_token_memory: float = 372.0
+    link_token_uses: int = 1
+    auth_modes: str = "DEMOGRAPHICS,MOBILE_OTP,AADHAAR_OTP,DIRECT"
+    auth_seconds: float = 600.0
+    auth_tries: int = 3
     refusals_before_block: int = 20
     block_seconds: float = 86400.0
     already_linked: AlreadyLinked = "sync-9999"
@@ -56,6 +64,7 @@ class SimulatorConfig:
 
     share_deadline: float = 30.0
     share_spelling: ShareSpelling = "spec"
+    share_version: ShareVersion = "v1.0"
 
     abha_otp_seconds: float = 600.0
     abha_otp_sends: int = 3

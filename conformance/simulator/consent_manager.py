@@ -197,7 +197,7 @@ def covers(request: ConsentRequest, link: Link) -> bool:
     """Whether a linked care context is among those that a request asks for."""
     return (
         link.abha_address == request.abha_address
-        and link.hi_type in request.hi_types
+        and link.may_hold(request.hi_types)
         and request.hip_id in (None, link.hip_id)
         and (request.care_contexts is None or link.care_context in request.care_contexts)
     )
@@ -213,7 +213,7 @@ def _covered_links(
         for link in simulator.state.links.values()
         if covers(request, link)
         and link.hip_id == hip_id
-        and link.hi_type in allowed.hi_types
+        and link.may_hold(allowed.hi_types)
         and (allowed.care_contexts is None or link.care_context in allowed.care_contexts)
     ]
 

@@ -20,6 +20,7 @@ from conformance.simulator import (
     holdings,
     seed,
     sms,
+    user_auth,
     user_linking,
     views,
 )
@@ -191,6 +192,9 @@ ACTIONS: dict[str, Action] = {
         )
     ),
     "links": _links,
+    "auths": user_auth.open_auths,
+    "decide-auth": user_auth.decide,
+    "patient-status": user_auth.change_status,
     "otps": lambda simulator, mobile: sms.otps_to(simulator, mobile),
     "sms": _locked(lambda simulator: views.plain(simulator.state.sms)),
     "context-notifications": _locked(lambda simulator: simulator.state.context_notifications),

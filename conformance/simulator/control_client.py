@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import requests
 
 from conformance.simulator.results import ExchangeView, Sms
+from conformance.simulator.state import Generation
 from conformance.simulator.tokens import TokenKind
 
 T = TypeVar("T")
@@ -70,9 +71,21 @@ class ControlClient:
         """Load the contents of a seed file."""
         self._act("seed", contents=contents)
 
-    def add_bridge(self, client_id: str, client_secret: str, url: str | None = None) -> None:
-        """Register a client of the gateway."""
-        self._act("add-bridge", client_id=client_id, client_secret=client_secret, url=url)
+    def add_bridge(
+        self,
+        client_id: str,
+        client_secret: str,
+        url: str | None = None,
+        generation: Generation = "v3",
+    ) -> None:
+        """Register a client of the gateway, to be called back in that generation."""
+        self._act(
+            "add-bridge",
+            client_id=client_id,
+            client_secret=client_secret,
+            url=url,
+            generation=generation,
+        )
 
     def add_patient(
         self,
@@ -98,11 +111,24 @@ class ControlClient:
         )
 
     def add_service(
-        self, service_id: str, name: str, types: Sequence[str], client_id: str | None = None
+        self,
+        service_id: str,
+        name: str,
+        types: Sequence[str],
+        client_id: str | None = None,
+        generation: Generation | None = None,
     ) -> None:
-        """Register a facility under a bridge, or as the simulator's own without one."""
+        """Register a facility under a bridge, or as the simulator's own without one.
+
+        `generation`: that of its callbacks if not its bridge's.
+        """
         self._act(
-            "add-service", service_id=service_id, name=name, types=list(types), client_id=client_id
+            "add-service",
+            service_id=service_id,
+            name=name,
+            types=list(types),
+            client_id=client_id,
+            generation=generation,
         )
 
     # -- faults and the record ---------------------------------------------------------------

@@ -16,7 +16,7 @@ from conformance.simulator.errors import Refusal, refusal
 from conformance.simulator.faults import Faults
 from conformance.simulator.push_plan import Holding
 from conformance.simulator.scheduler import Scheduler
-from conformance.simulator.state import Bridge, Exchange, Expected, Service, State
+from conformance.simulator.state import Bridge, Exchange, Expected, Generation, Service, State
 from conformance.simulator.times import now
 from conformance.simulator.tokens import Realm
 
@@ -27,7 +27,7 @@ MAX_RECORDED = 64 * 1024
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """A call to the gateway that passed all header and schema checks."""
+    """A call to the gateway that passed all header and schema checks, in the form of V3."""
 
     message: str
     client_id: str
@@ -53,6 +53,7 @@ class Simulator:
         self.config = self.initial
         self.state = State()
         self.realm = Realm()
+        self._older_realm: Realm | None = None
         self.abha_keys = AbhaKeys()
         self.faults = Faults()
         self.scheduler = Scheduler()
@@ -69,6 +70,32 @@ class Simulator:
     def stop(self) -> None:
         """End all background work."""
         self.scheduler.stop()
+
+    # -- generations -------------------------------------------------------------------------
+
+    def realm_of(self, generation: Generation) -> Realm:
+        """Who signs sessions and callbacks of a generation; each has a key set of its own."""
+        if generation == "v3":
+            return self.realm
+        with self.state.changed:
+            if self._older_realm is None:
+                self._older_realm = Realm()
+            return self._older_realm
+
+    def client_of(self, token: str) -> str | None:
+        """Whose valid session token of either generation this is, or None."""
+        return self.realm.client_of(token) or self.realm_of("v0.5").client_of(token)
+
+    def generation_for(self, service_id: str, body: Any) -> Generation:
+        """How to write to a facility: as it asked if this is an answer, else as registered."""
+        answers = (body.get("response") or {}).get("requestId", "").lower()
+        with self.state.changed:
+            service = self.state.services.get(service_id)
+            if service is None or service.client_id is None:
+                return "v3"
+            asked = self.state.request_ids.get((service.client_id, answers))
+            bridge = self.state.bridges.get(service.client_id)
+            return asked or service.generation or (bridge.generation if bridge else "v3")
 
     # -- who is who --------------------------------------------------------------------------
 
@@ -124,13 +151,15 @@ class Simulator:
         bridge = self.bridge_of(service_id)
         return self.state.expect(message, key, bridge.client_id if bridge else None)
 
-    def use_request_id(self, client_id: str, request_id: str) -> None:
+    def use_request_id(
+        self, client_id: str, request_id: str, generation: Generation = "v3"
+    ) -> None:
         """Remember a REQUEST-ID; raises the refusal 1064 if the client used it before."""
         with self.state.changed:
             key = (client_id, request_id.lower())
             if key in self.state.request_ids:
                 raise refusal("ABDM-1064", why="this REQUEST-ID was used before")
-            self.state.request_ids.add(key)
+            self.state.request_ids[key] = generation
 
     # -- record ------------------------------------------------------------------------------
 

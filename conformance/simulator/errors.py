@@ -14,6 +14,7 @@ Shape = Literal[
     "array",
     "flat-array",
     "flat",
+    "older",
     "not-found",
     "framework",
     "field-keyed",
@@ -108,6 +109,28 @@ class Refusal(Exception):
         return error_body(self.shape, self.code, self.message, self.status)
 
 
+# Codes of V3 whose number means something else in v0.5, and the number there.
+_OLDER_NUMBERS = {
+    "900901": 2401,
+    "ABDM-1064": 2429,
+    "ABDM-2402": 2500,
+    "ABDM-2404": 2500,
+    "ABDM-1026": 1401,
+    "ABDM-1001": 1404,
+    "ABDM-1051": 1404,
+    "ABDM-1027": 1423,
+}
+_OLDER_UNKNOWN = 1500
+
+
+def number(code: str) -> int:
+    """What v0.5 has for an error code, for example 1036 for "ABDM-1036: "."""
+    plain = code.rstrip(": ")
+    digits = plain.removeprefix("ABDM-")
+    known = int(digits) if digits.isdigit() else _OLDER_UNKNOWN
+    return _OLDER_NUMBERS.get(plain, known)
+
+
 def refusal(
     code: str, message: str = "", *, status: int = 400, shape: Shape = "object", why: str = ""
 ) -> Refusal:
@@ -133,6 +156,7 @@ def error_body(shape: Shape, code: str, message: str, status: int = 400) -> Any:
         "array": [{"error": {"code": code, "message": message}}],
         "flat-array": [{"code": code, "message": message}],
         "flat": {"code": code, "message": message, "description": message},
+        "older": {"error": {"code": number(code), "message": message}},
         "not-found": {
             "code": "404",
             "type": "Status report",

@@ -160,5 +160,5 @@ def fetch(simulator: Simulator, call: Call) -> Reply:
         "response": {"requestId": call.request_id},
         "resp": None,
     }
-    simulator.callbacks.send("OnConsentFetch", hiu_id, body)
+    simulator.callbacks.send("OnConsentFetch", hiu_id, body, about=artefact.id)
     return Reply()

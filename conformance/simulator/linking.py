@@ -107,7 +107,9 @@ def link_care_contexts(simulator: Simulator, call: Call) -> Reply:
     elif any(entry["count"] != len(entry["careContexts"]) for entry in body["patient"]):
         error = error_object("ABDM-1037")
     with simulator.state.changed:
-        if error is None and all(link.key in simulator.state.links for link in links):
+        # Without HI types (v0.5) nothing says that a repeat adds nothing; it is taken.
+        known = all(link.hi_type and link.key in simulator.state.links for link in links)
+        if error is None and known:
             error = _already_linked(simulator)
         if error is None:
             add_links(simulator, links)
@@ -132,6 +134,10 @@ def _link_token(simulator: Simulator, call: Call) -> LinkToken:
     number = call.body.get("abhaNumber")
     if token.abha_number is not None and str(number) != token.abha_number:
         raise refusal("ABDM-1062")
+    if token.uses_left is not None:
+        if token.uses_left < 1:
+            raise refusal("ABDM-1026", why="the link token was used as often as it may be")
+        token.uses_left -= 1
     return token
 
 
@@ -154,7 +160,7 @@ def links_of(address: str, hip_id: str, entries: Iterable[dict[str, Any]]) -> li
             hip_id,
             entry["referenceNumber"],
             context["referenceNumber"],
-            entry.get("hiType") or entry["hiTypes"],
+            entry["hiType"] if "hiType" in entry else entry["hiTypes"],
             context.get("display") or "",
             now(),
         )

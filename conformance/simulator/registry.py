@@ -150,7 +150,7 @@ def check_registry_call(
     value = headers.get("AUTHORIZATION", "")
     if not value:
         raise refusal("900902", "Missing Credentials", status=401, shape="flat")
-    client_id = simulator.realm.client_of(value.removeprefix("Bearer "))
+    client_id = simulator.client_of(value.removeprefix("Bearer "))
     with simulator.state.changed:
         known = client_id in simulator.state.bridges
     if client_id is None or not known:

@@ -6,33 +6,56 @@ have `abha`, the arguments of add_account.
 """
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 from conformance import schemas
 from conformance.simulator import abha_people, registry
 from conformance.simulator.core import Simulator
 from conformance.simulator.holdings import link_folder
 from conformance.simulator.lookups import NotFound, PatientMistake
-from conformance.simulator.state import Bridge, Patient, Service
+from conformance.simulator.state import Bridge, Generation, Patient, Service
 
 _LISTS = ("bridges", "services", "patients", "facilities", "people")
 ROLES = {"HIP", "HIU", "HEALTH_LOCKER", "PHR"}
 
 
 def add_bridge(
-    simulator: Simulator, client_id: str, client_secret: str, url: str | None = None
+    simulator: Simulator,
+    client_id: str,
+    client_secret: str,
+    url: str | None = None,
+    generation: Generation = "v3",
 ) -> None:
-    """Register a client; a known one gets the new secret and keeps its URL unless one is given."""
+    """Register a client; a known one gets the new secret and keeps its URL unless one is given.
+
+    Callbacks that answer nothing come in `generation`; an answer is written as the call was.
+    """
+    _check_generation(generation)
     with simulator.state.changed:
         known = simulator.state.bridges.get(client_id)
         kept = url or (known.url if known else None)
-        simulator.state.bridges[client_id] = Bridge(client_id, client_secret, kept)
+        simulator.state.bridges[client_id] = Bridge(client_id, client_secret, kept, generation)
+
+
+def _check_generation(generation: str) -> None:
+    if generation not in get_args(Generation):
+        raise PatientMistake(f"The generation is one of {', '.join(get_args(Generation))}.")
 
 
 def add_service(
-    simulator: Simulator, service_id: str, name: str, types: list[str], client_id: str | None
+    simulator: Simulator,
+    service_id: str,
+    name: str,
+    types: list[str],
+    client_id: str | None,
+    generation: Generation | None = None,
 ) -> None:
-    """Register a facility as HIP, HIU or both, under a bridge or as the simulator's own."""
+    """Register a facility as HIP, HIU or both, under a bridge or as the simulator's own.
+
+    `generation`: that of its callbacks if not its bridge's.
+    """
+    if generation is not None:
+        _check_generation(generation)
     if not schemas.definition("ServiceId").is_valid(service_id):
         raise PatientMistake("A service id has letters and digits, with _ or - inside.")
     if not types or not set(types) <= ROLES:
@@ -40,7 +63,9 @@ def add_service(
     with simulator.state.changed:
         if client_id is not None and client_id not in simulator.state.bridges:
             raise NotFound(f"There is no bridge {client_id}; register it first.")
-        simulator.state.services[service_id] = Service(service_id, name, list(types), client_id)
+        simulator.state.services[service_id] = Service(
+            service_id, name, list(types), client_id, generation=generation
+        )
 
 
 def add_patient(

@@ -8,10 +8,10 @@ import itertools
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from conformance.simulator.abha_state import AbhaState
 from conformance.simulator.facility_state import Facility, Share
@@ -19,6 +19,9 @@ from conformance.simulator.push_plan import Holding, PushStyle
 from conformance.simulator.refcrypto import KeyPair
 
 MAX_EXCHANGES = 5000
+
+# The gateway's interfaces that exist side by side.
+Generation = Literal["v3", "v0.5"]
 
 
 def new_id() -> str:
@@ -28,22 +31,27 @@ def new_id() -> str:
 
 @dataclass
 class Bridge:
-    """One registered client and where its callbacks go."""
+    """One registered client, where its callbacks go, and in which generation they are written."""
 
     client_id: str
     client_secret: str
     url: str | None = None
+    generation: Generation = "v3"
 
 
 @dataclass
 class Service:
-    """A facility in one or more roles; without a client it belongs to the simulator itself."""
+    """A facility in one or more roles; without a client it belongs to the simulator itself.
+
+    `generation`: that of its callbacks if not its bridge's.
+    """
 
     id: str
     name: str
     types: list[str]
     client_id: str | None = None
     active: bool = True
+    generation: Generation | None = None
 
 
 @dataclass
@@ -61,7 +69,10 @@ class Patient:
 
 @dataclass(frozen=True)
 class Link:
-    """A care context linked to an ABHA address under one HI type."""
+    """A care context linked to an ABHA address under one HI type.
+
+    v0.5 links without saying what a care context holds: then the HI type is empty.
+    """
 
     abha_address: str
     hip_id: str
@@ -70,6 +81,10 @@ class Link:
     hi_type: str
     display: str
     linked_at: datetime
+
+    def may_hold(self, hi_types: Collection[str]) -> bool:
+        """Whether the care context may hold documents of one of these HI types."""
+        return not self.hi_type or self.hi_type in hi_types
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:
@@ -85,13 +100,35 @@ class Link:
 
 @dataclass
 class LinkToken:
-    """A token issued for one HIP and one ABHA address."""
+    """A token issued for one HIP and one ABHA address; `uses_left` None: as often as one likes."""
 
     id: str
     hip_id: str
     abha_address: str
     abha_number: str | None
     issued_at: datetime
+    uses_left: int | None = None
+
+
+@dataclass
+class UserAuth:
+    """A patient's proof to a HIP or HIU under way (v0.5): by OTP, demographics or in the app.
+
+    `requester` is HIP or HIU, `purpose` LINK, KYC or KYC_AND_LINK, `status` OPEN, GRANTED or
+    DENIED. `otp` is empty where none was sent.
+    """
+
+    id: str
+    abha_address: str
+    service_id: str
+    requester: str
+    purpose: str
+    mode: str
+    otp: str
+    expires_at: datetime
+    tries: int = 0
+    status: str = "OPEN"
+    acknowledged: bool = False
 
 
 @dataclass
@@ -263,9 +300,10 @@ class State:
             self.bridges: dict[str, Bridge] = {}
             self.services: dict[str, Service] = {}
             self.patients: dict[str, Patient] = {}
-            self.request_ids: set[tuple[str, str]] = set()
+            self.request_ids: dict[tuple[str, str], Generation] = {}
             self.expected: dict[str, Expected] = {}
             self.link_tokens: dict[str, LinkToken] = {}
+            self.user_auths: dict[str, UserAuth] = {}
             self.link_token_requests: dict[tuple[str, str], datetime] = {}
             self.link_refusals: dict[str, int] = {}
             self.blocked_until: dict[str, datetime] = {}

@@ -134,8 +134,11 @@ class SmallBridge:
         return True
 
     def _signed(self, bearer: str) -> bool:
+        return self._signed_by(f"{GATEWAY}/certs", bearer)
+
+    def _signed_by(self, certs: str, bearer: str) -> bool:
         token = bearer.removeprefix("Bearer ")
-        keys = self.raw("GET", f"{GATEWAY}/certs").json()
+        keys = self.raw("GET", certs).json()
         try:
             kid = jwt.get_unverified_header(token)["kid"]
             key = next(k for k in jwt.PyJWKSet.from_dict(keys).keys if k.key_id == kid)

@@ -166,6 +166,7 @@ def test_every_error_shape_can_be_sent_with_any_status(world: World, shape: str)
         "array": lambda: reply.json()[0]["error"]["code"] == "ABDM-1011",
         "flat-array": lambda: reply.json()[0]["code"] == "ABDM-1011",
         "flat": lambda: reply.json()["description"],
+        "older": lambda: reply.json()["error"]["code"] == 1011,
         "not-found": lambda: reply.json()["code"] == "404",
         "framework": lambda: reply.json()["status"] == 200,
         "field-keyed": lambda: reply.json()["abhaAddress"],
