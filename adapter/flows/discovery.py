@@ -17,9 +17,10 @@ from adapter.protocol.messages import DiscoverCareContexts, Envelope, OnDiscover
 from adapter.rules.care_contexts import care_context, patient_entries, unlinked
 from adapter.rules.matching import match, verified_values
 from adapter.rules.patients import ABHA_DIGITS, read_patient
+from adapter.rules.shareable import patient_ended
 from adapter.rules.states import LinkSessionState
 from adapter.runtime import Adapter
-from adapter.stores import facilities, link_sessions, links, outbox
+from adapter.stores import facilities, link_sessions, links, opt_outs, outbox
 from adapter.stores.db import Tx
 from adapter.stores.link_sessions import LinkSession
 
@@ -35,7 +36,8 @@ def on_discover(adapter: Adapter, envelope: Envelope, message: DiscoverCareConte
     Raises PatientNotFound, MultiplePatients, NoUnlinkedCareContexts, FhirUnavailable.
     """
     hip_id = envelope.hip_id or ""
-    found = {patient["id"]: patient for patient in _candidates(adapter, message)}
+    candidates = _candidates(adapter, message)
+    found = {each["id"]: each for each in candidates if not patient_ended(each)}
     matched = match(
         message,
         [read_patient(patient) for patient in found.values()],
@@ -45,12 +47,17 @@ def on_discover(adapter: Adapter, envelope: Envelope, message: DiscoverCareConte
     with adapter.db.reading() as tx:
         served = facilities.served(tx)
         linked = links.linked_pairs(tx, hip_id, matched.patient_id, message.abha_address)
+        opted_out = opt_outs.among(tx, [matched.patient_id])
     facility = only_facility(adapter, served)
     contexts = [
         care_context(records, mappings.hi_types(records), served)
         for records in adapter.fhir.care_contexts_of(matched.patient_id, facility=facility)
     ]
     entries = patient_entries(patient, unlinked(contexts, hip_id, linked))
+    if opted_out:
+        raise NoUnlinkedCareContexts(
+            f"Patient/{matched.patient_id} opted out, so nothing is shown."
+        )
     if not entries:
         raise NoUnlinkedCareContexts(
             f"Patient/{matched.patient_id} has no visit left to link at this facility."

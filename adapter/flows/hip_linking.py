@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import mappings
-from adapter.flows import link_tokens, lookup
+from adapter.flows import link_changes, link_tokens, lookup
 from adapter.flows.handler import ANY_REPLY
 from adapter.flows.link_notices import note_changed
 from adapter.flows.linked import self_started
@@ -94,7 +94,7 @@ def link_encounter(
             "report's performer, a file's custodian, an invoice's issuer) to an Organization with "
             "its HFR id.",
         )
-    if not hi_types:
+    if not hi_types and not context.ended:
         return replace(
             report, sentence="The record holds nothing that ABDM has a document type for."
         )
@@ -120,21 +120,33 @@ def link_records(
 ) -> dict[tuple[str, str], str]:
     """Note care contexts to be linked, then take the next step once for each patient and HIP.
 
-    `found`: own Patients with care contexts that offer HI types; those of no facility served are
-    left out. Links that are under way or done stay as they are, so it may be called at any time.
-    `again`: also ask again what ABDM has refused, though nothing about it has changed. Returns, by
-    (HIP id, patient id), a sentence for those who cannot go on at once.
+    `found`: own Patients with care contexts; those of no facility served are left out, and what may
+    not be shared is withdrawn (`link_changes`). Links that are under way or done stay as they are,
+    so it may be called at any time. `again`: also ask again what ABDM has refused, though nothing
+    about it has changed. Returns, by (HIP id, patient id), a sentence for those who cannot go on at
+    once.
     """
+    kept_back: dict[str, str] = {}
+    said: dict[tuple[str, str], str] = {}
     waiting: dict[tuple[str, str], PatientFacts] = {}
     for patient, context in found:
+        facts = read_patient(patient)
+        name = facts.patient_id
+        if name not in kept_back:
+            kept_back[name] = link_changes.patient_changed(adapter, tx, patient, again=again)
+        if context.ended:
+            link_changes.record_ended(adapter, tx, context.reference, context.ended)
         if context.hip_id is None:
             continue
-        facts = read_patient(patient)
+        if kept_back[name] or context.ended:
+            said[context.hip_id, name] = kept_back[name] or context.ended
+            continue
+        link_changes.record_valid(adapter, tx, context.reference, facts)
         links.put_contexts(tx, _rows(adapter, patient, context, facts, requester))
-        waiting[context.hip_id, facts.patient_id] = facts
-    return {
-        pair: _begin(adapter, tx, pair[0], facts, again=again) for pair, facts in waiting.items()
-    }
+        waiting[context.hip_id, name] = facts
+    for (hip_id, name), facts in waiting.items():
+        said[hip_id, name] = _begin(adapter, tx, hip_id, facts, again=again)
+    return said
 
 
 def corrected(adapter: Adapter, tx: Tx, hip_id: str, patient: dict[str, Any]) -> bool:

@@ -21,9 +21,10 @@ from adapter.flows.document_gate import DocumentGate
 from adapter.protocol import ids
 from adapter.protocol.messages import DateRange
 from adapter.rules import care_contexts
+from adapter.rules.shareable import patient_ended, record_ended
 from adapter.rules.states import PageState, TransferContextState, TransferState
 from adapter.runtime import Adapter
-from adapter.stores import facilities, transfers
+from adapter.stores import facilities, links, opt_outs, transfers
 from adapter.stores.transfers import Page, Request, Transfer
 from mappings.records import DocumentImpossible, Records
 
@@ -37,6 +38,7 @@ HELD = 4 * 1024 * 1024
 NOT_FOUND = "This record was not found in the hospital's records."
 NOT_THEIRS = "This record is not one of the consent's patient at this facility."
 OUT_OF_RANGE = "This record is outside the dates asked for."
+NOT_SHARED = "The hospital does not share this record any more."
 NOTHING_PERMITTED = "No records of the permitted types in this record."
 
 Outcome = tuple[str, TransferContextState, str | None]
@@ -65,6 +67,9 @@ def prepare(adapter: Adapter, row: Transfer, request: Request) -> None:
             for context in transfers.contexts(tx, row.id)
             if context.state is TransferContextState.WAITING
         ]
+        stopped = links.withdrawn(tx, row.hip_id, request.patient_ids, todo)
+        if opt_outs.among(tx, request.patient_ids):
+            stopped = frozenset(todo)
     hfr_id = next((hfr for hfr, hip in served if hip == row.hip_id), None)
     facility = adapter.fhir.organizations([hfr_id]).get(hfr_id) if hfr_id and todo else None
     held = _Held()
@@ -75,6 +80,8 @@ def prepare(adapter: Adapter, row: Transfer, request: Request) -> None:
             reference = care_contexts.reference_of(records.root)
             missing.discard(reference)
             reason = _why_not(records, row, request, served)
+            if reference in stopped:
+                reason = NOT_SHARED
             made, outcome = (
                 _made(gate, records, row, request, peer)
                 if reason is None
@@ -102,6 +109,8 @@ def _why_not(
     patient = records.patient
     if patient is None or patient["id"] not in request.patient_ids:
         return NOT_THEIRS
+    if record_ended(records.root) or patient_ended(patient):
+        return NOT_SHARED
     if care_contexts.facility_of(records, served) != row.hip_id:
         return NOT_THEIRS
     if not care_contexts.in_range(records.root, DateRange(request.start, request.end)):

@@ -11,6 +11,7 @@ import orjson
 import structlog
 
 from adapter.flows.hip_consent import audit_disclosure, cancel
+from adapter.flows.hip_prepare import NOT_SHARED
 from adapter.protocol import ids, routes
 from adapter.protocol.errors import (
     ConsentExpired,
@@ -29,7 +30,7 @@ from adapter.rules import consent_resource
 from adapter.rules.consent import ConsentFacts, still_live
 from adapter.rules.states import ConsentState, PageState, TransferState
 from adapter.runtime import Adapter
-from adapter.stores import transfers
+from adapter.stores import links, opt_outs, transfers
 from adapter.stores.transfers import Page, Request, Transfer
 
 log = structlog.get_logger(__name__)
@@ -65,6 +66,10 @@ def push(adapter: Adapter, row: Transfer, request: Request) -> bool:
             return True
         if not consent.in_force():
             return False
+        if _stopped(adapter, row, request, page):
+            if not _settle(adapter, row, page, PageState.FAILED, NOT_SHARED):
+                return False
+            continue
         body = _body(adapter, row, page, len(pages))
         try:
             adapter.push.push(
@@ -86,6 +91,15 @@ def push(adapter: Adapter, row: Transfer, request: Request) -> bool:
         if not _settle(adapter, row, page, PageState.SENT, None):
             return False
     return True
+
+
+def _stopped(adapter: Adapter, row: Transfer, request: Request, page: Page) -> bool:
+    """Whether the page's care context was withdrawn since it was made, or its patient opted out."""
+    with adapter.db.reading() as tx:
+        return bool(
+            links.withdrawn(tx, row.hip_id, request.patient_ids, [page.reference])
+            or opt_outs.among(tx, request.patient_ids)
+        )
 
 
 @dataclass(frozen=True)

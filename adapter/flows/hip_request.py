@@ -30,6 +30,7 @@ from adapter.protocol.messages import (
 )
 from adapter.rules import care_contexts, consent_resource
 from adapter.rules.consent import ConsentFacts, may_serve
+from adapter.rules.patients import folded, read_patient
 from adapter.rules.states import ConsentState, TransferState
 from adapter.runtime import Adapter
 from adapter.stores import consent_ends, facilities, links, outbox, transfers
@@ -184,7 +185,12 @@ def _patients(
     patient_ids = set(linked.values())
     missing = [reference for reference in references if reference not in linked]
     if missing:
-        bearers = {p["id"] for p in adapter.fhir.find_patients(abha_address=abha_address)}
+        # An address that the record carries as an old one is the patient's no more.
+        bearers = {
+            patient["id"]
+            for patient in adapter.fhir.find_patients(abha_address=abha_address)
+            if folded(abha_address) in map(folded, read_patient(patient).abha_addresses)
+        }
         for records in adapter.fhir.records_of(tuple(missing)):
             owner = records.patient["id"] if records.patient else None
             at_home = care_contexts.facility_of(records, served) == hip_id

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 
-from adapter.flows import link_tokens
+from adapter.flows import link_changes, link_tokens
 from adapter.flows.handler import TAKEN, Commit, Handler, Outcome
 from adapter.flows.hip_linking import advance
 from adapter.flows.link_notices import tell
@@ -153,6 +153,8 @@ def _no_token(adapter: Adapter, tx: Tx, token: LinkToken, refusal: UpstreamError
         return
     active = not isinstance(refusal, AbhaDeactivated)
     abha_profiles.doubted(tx, token.abha_address, sentence, active=active)
+    if not active:
+        link_changes.abha_deactivated(adapter, tx, token.abha_address)
     if any(code in sentence for code in MISMATCH):
         sentence = f"{sentence} {link_tokens.advice(adapter, tx, token)}"
     _give_up_token(adapter, tx, token, type(refusal).__name__, sentence)
@@ -187,7 +189,8 @@ def _linked(adapter: Adapter, tx: Tx, batch: str) -> None:
         row for row in links.in_batch(tx, batch) if row.state is not CareContextLinkState.LINKED
     ]
     mark_linked(adapter, tx, rows)
-    for row in {row.reference: row for row in rows}.values():
+    told = [row for row in rows if row.state is not CareContextLinkState.WITHDRAWN]
+    for row in {row.reference: row for row in told}.values():
         tell(adapter, tx, replace(row, notices=0))
 
 
@@ -208,6 +211,9 @@ def _refused(
         return
     error = error or type(refusal).__name__
     address = rows[0].abha_address or ""
+    if error == AbhaDeactivated.__name__:
+        link_changes.abha_deactivated(adapter, tx, address)
+        return
     renewed = any(row.error == LinkTokenRefused.__name__ for row in rows)
     if isinstance(refusal, LinkTokenRefused):
         # The token is of no use to anybody else either.

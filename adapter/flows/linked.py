@@ -17,12 +17,16 @@ from adapter.stores.links import ContextLink
 def mark_linked(adapter: Adapter, tx: Tx, rows: Sequence[ContextLink]) -> None:
     """Links become LINKED, their records get the "linked" mark, an AuditEvent says so.
 
-    Nothing happens for links that may not move there, so a repeated answer changes nothing.
+    Nothing happens for links that may not move there, so a repeated answer changes nothing. Of one
+    that was withdrawn meanwhile it is only noted that ABDM has it.
     """
+    for row in rows:
+        if row.state is CareContextLinkState.WITHDRAWN:
+            links.note(tx, row.id, linked_at=adapter.clock())
     fresh = [
         row
         for row in rows
-        if row.state is not CareContextLinkState.LINKED
+        if row.state not in (CareContextLinkState.LINKED, CareContextLinkState.WITHDRAWN)
         and allowed(row.state, CareContextLinkState.LINKED)
     ]
     if not fresh:

@@ -16,6 +16,7 @@ from typing import Any
 
 from adapter.protocol import ids
 from adapter.protocol.messages import CareContextEntry, DateRange, PatientEntry
+from adapter.rules.shareable import record_ended
 from mappings import systems
 from mappings.records import Records
 from mappings.resources import as_list, codings, human_name, reference_key
@@ -55,12 +56,15 @@ _MONTHS = tuple(calendar.month_abbr)
 @dataclass(frozen=True)
 class CareContext:
     """One care context. `hip_id`: the service id of the facility it belongs to, None if it belongs
-    to none served here (listed for the operator, never offered)."""
+    to none served here (listed for the operator, never offered); `ended`: why it may not be shared,
+    "" if it may; `until`: when the visit ended, or the record happened, if it says so."""
 
     reference: str
     display: str
     hi_types: tuple[str, ...]
     hip_id: str | None = None
+    ended: str = ""
+    until: datetime | None = None
 
 
 def care_context(
@@ -77,6 +81,8 @@ def care_context(
         display=display_of(root),
         hi_types=tuple(hi_types),
         hip_id=facility_of(records, served),
+        ended=record_ended(root),
+        until=_until(root),
     )
 
 
@@ -122,6 +128,12 @@ def root_interval(root: dict[str, Any]) -> DateRange | None:
     "2026-11-19" the whole Indian day, for a full time that instant. None if it states no readable
     date."""
     return _interval(root_date(root))
+
+
+def _until(root: dict[str, Any]) -> datetime | None:
+    stated = (root.get("period") or {}).get("end")
+    when = (_interval(stated) if isinstance(stated, str) else None) or root_interval(root)
+    return when.end if when else None
 
 
 def in_range(root: dict[str, Any], asked: DateRange) -> bool:

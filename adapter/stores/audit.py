@@ -44,6 +44,7 @@ class Tag:
 
 
 LINKED = Tag("record:context:link", "link", "Link Record Lifecycle Event", "U")
+WITHDRAWN = Tag("record:context:withdraw", "unlink", "Unlink Record Lifecycle Event", "U")
 DISCLOSED = Tag("record:context:disclose", "disclose", "Disclose Record Lifecycle Event", "R")
 CONSENT_REQUESTED = Tag(
     "consent:request:send", "originate", "Originate/Retain Record Lifecycle Event", "C"
@@ -61,6 +62,7 @@ ABHA_LINKED = Tag("abha:profile:link", "link", "Link Record Lifecycle Event", "U
 REFUSED = Tag("gateway:message:refuse", "access", "Access/View Record Lifecycle Event", "E")
 TAGS = (
     LINKED,
+    WITHDRAWN,
     DISCLOSED,
     CONSENT_REQUESTED,
     CONSENT_RECEIVED,
@@ -92,6 +94,20 @@ def linked(
     """
     entities = [_patient(patient_id), *map(_care_context, references)]
     return _event(adapter, LINKED, entities, hip_id=hip_id, user=user)
+
+
+def withdrawn(
+    adapter: Adapter,
+    *,
+    hip_id: str,
+    patient_id: str,
+    references: Iterable[str],
+    user: str | None = None,
+) -> Resource:
+    """Nothing of these linked care contexts is released any more. `user`: who wanted it, if
+    anybody did."""
+    entities = [_patient(patient_id), *map(_care_context, references)]
+    return _event(adapter, WITHDRAWN, entities, hip_id=hip_id, user=user)
 
 
 def disclosed(

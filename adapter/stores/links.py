@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: SQLite takes at most 32766 parameters in a statement; long lists are asked for in parts.
 _PART = 500
 
+_KNOWN_TO_ABDM = (CareContextLinkState.LINKED, CareContextLinkState.SENT)
+
 
 @dataclass(frozen=True)
 class LinkToken:
@@ -126,12 +128,26 @@ def _token(tx: Tx, adapter: Adapter, where: sa.ColumnElement[bool]) -> LinkToken
     )
 
 
+def token_error(tx: Tx, abha_address: str) -> str | None:
+    """Why the newest request for a token of this ABHA address was refused, if it was."""
+    found: str | None = tx.scalar(
+        sa.select(link_token.c.error)
+        .where(link_token.c.abha_address == abha_address.casefold())
+        .order_by(link_token.c.requested_at.desc())
+        .limit(1)
+    )
+    return found
+
+
 # --- links of care contexts ------------------------------------------------------------------
 
 
 def put_contexts(tx: Tx, rows: Iterable[ContextLink]) -> None:
     """Write links; a row of the same HIP, patient, reference and HI type is replaced, save for
-    its id and date, if its state may move to the new one (or is it already)."""
+    its id, dates and remark, if its state may move to the new one (or is it already).
+
+    One that was withdrawn stays so, unless its patient links it by an own act (SENT).
+    """
     key = ("hip_id", "patient_id", "reference", "hi_type")
     for row in rows:
         values = {name: getattr(row, name) for name in row.__dataclass_fields__}
@@ -139,8 +155,12 @@ def put_contexts(tx: Tx, rows: Iterable[ContextLink]) -> None:
         present = tx.scalar(sa.select(care_context_link.c.state).where(same).with_for_update())
         if present is None:
             tx.execute(sa.insert(care_context_link).values(values))
+        elif (
+            present == CareContextLinkState.WITHDRAWN and row.state is not CareContextLinkState.SENT
+        ):
+            continue
         elif states.allowed(CareContextLinkState(present), row.state):
-            kept = {"id", "created_at", *key}
+            kept = {"id", "created_at", "linked_at", "update_due_at", "remark", *key}
             changed = {name: value for name, value in values.items() if name not in kept}
             tx.execute(sa.update(care_context_link).where(same).values(changed))
 
@@ -165,6 +185,41 @@ def waiting(tx: Tx, hip_id: str, abha_address: str) -> list[ContextLink]:
             [CareContextLinkState.PENDING, CareContextLinkState.WAITING_FOR_TOKEN]
         ),
     )
+
+
+def of_patient(tx: Tx, patient_id: str) -> list[ContextLink]:
+    """Every link of a patient, at all facilities."""
+    return _links(tx, care_context_link.c.patient_id == patient_id)
+
+
+def of_reference(tx: Tx, reference: str) -> list[ContextLink]:
+    """Every link of a care context, whoever's."""
+    return _links(tx, care_context_link.c.reference == reference)
+
+
+def of_address(tx: Tx, abha_address: str) -> list[ContextLink]:
+    """Every link of an ABHA address, at all facilities."""
+    return _links(tx, _address(abha_address))
+
+
+def withdrawn(
+    tx: Tx, hip_id: str, patient_ids: Collection[str], references: Sequence[str]
+) -> frozenset[str]:
+    """Those of these care contexts of which nothing may be released any more: withdrawn, and not
+    linked for another of these patients (two records of one person, merged)."""
+    gone, there = set[str](), set[str]()
+    for start in range(0, len(references), _PART):
+        rows = tx.execute(
+            sa.select(care_context_link.c.reference, care_context_link.c.state).where(
+                care_context_link.c.hip_id == hip_id,
+                care_context_link.c.patient_id.in_(patient_ids),
+                care_context_link.c.reference.in_(references[start : start + _PART]),
+                care_context_link.c.state.in_([*_KNOWN_TO_ABDM, CareContextLinkState.WITHDRAWN]),
+            )
+        )
+        for row in rows:
+            (there if row.state in _KNOWN_TO_ABDM else gone).add(row.reference)
+    return frozenset(gone - there)
 
 
 def in_batch(tx: Tx, batch: str) -> list[ContextLink]:
@@ -207,26 +262,34 @@ def patients_of(
 ) -> dict[str, str]:
     """The patient id of each of these care contexts that was linked to this ABHA address.
 
-    SENT counts: a consent may come faster than the answer to our link request.
+    SENT counts: a consent may come faster than the answer to our link request. WITHDRAWN counts
+    where no other patient has it linked: it is known, though nothing of it is released.
     """
+    gone: dict[str, str] = {}
     found: dict[str, str] = {}
     for start in range(0, len(references), _PART):
         rows = tx.execute(
-            sa.select(care_context_link.c.reference, care_context_link.c.patient_id).where(
+            sa.select(
+                care_context_link.c.reference,
+                care_context_link.c.patient_id,
+                care_context_link.c.state,
+            ).where(
                 care_context_link.c.hip_id == hip_id,
                 _address(abha_address),
                 care_context_link.c.reference.in_(references[start : start + _PART]),
-                care_context_link.c.state.in_(
-                    [CareContextLinkState.LINKED, CareContextLinkState.SENT]
-                ),
+                care_context_link.c.state.in_([*_KNOWN_TO_ABDM, CareContextLinkState.WITHDRAWN]),
             )
         )
-        found |= {row.reference: row.patient_id for row in rows}
-    return found
+        for row in rows:
+            place = gone if row.state == CareContextLinkState.WITHDRAWN else found
+            place[row.reference] = row.patient_id
+    return gone | found
 
 
 def move(tx: Tx, rows: Collection[ContextLink], state: CareContextLinkState, **values: Any) -> None:
     """Move these links to `state` where that is allowed, with further columns in `values`."""
+    if not rows:
+        return
     values = {"again_at": None, **values}
     tx.execute(
         sa.update(care_context_link)

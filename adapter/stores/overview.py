@@ -41,6 +41,7 @@ def links(tx: Tx, hip_ids: Collection[str], patient_id: str) -> list[dict[str, A
             care_context_link.c.linked_at,
             care_context_link.c.error,
             care_context_link.c.sentence,
+            care_context_link.c.remark,
         )
         .where(
             care_context_link.c.patient_id == patient_id, care_context_link.c.hip_id.in_(hip_ids)

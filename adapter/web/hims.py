@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from adapter.flows import hip_linking, link_status, lookup
+from adapter.flows import hip_linking, link_changes, link_status, lookup
 from adapter.protocol.errors import (
     DependencyUnavailable,
     FhirUnavailable,
@@ -48,6 +48,8 @@ def blueprint(adapter: Adapter) -> Blueprint:
         api.add_url_rule(path, view_func=answer, methods=[method])
 
     route("/patients/<patient_id>/care-contexts", "GET", _care_contexts)
+    route("/patients/<patient_id>/opt-out", "POST", _opt_out)
+    route("/patients/<patient_id>/opt-out", "DELETE", _opt_in)
     route("/links", "POST", _link)
     route("/links", "GET", _links)
     route("/links/status", "GET", _link_status)
@@ -78,6 +80,27 @@ def _care_contexts(
             for context in contexts
         ]
     )
+
+
+def _opt_out(
+    adapter: Adapter, caller: Caller, hip_ids: frozenset[str], patient_id: str
+) -> Response:
+    lookup.care_contexts_of_patient(adapter, patient_id, hip_ids)
+    link_changes.opt_out(adapter, patient_id, caller.name)
+    return jsonify(
+        patient=patient_id,
+        opted_out=True,
+        message="Nothing of this patient is linked or released any more. ABDM may still list what "
+        "was linked before; the patient can remove it in their app.",
+    )
+
+
+def _opt_in(
+    adapter: Adapter, _caller: Caller, hip_ids: frozenset[str], patient_id: str
+) -> Response:
+    lookup.care_contexts_of_patient(adapter, patient_id, hip_ids)
+    link_changes.opt_in(adapter, patient_id)
+    return jsonify(patient=patient_id, opted_out=False)
 
 
 def _state(states: list[dict[str, Any]], reference: str, hi_type: str) -> str | None:

@@ -75,8 +75,13 @@ def test_the_display_is_type_and_indian_date_and_never_clinical(
 def test_a_care_context_is_named_after_its_root() -> None:
     context = care_context(Records(encounter(), {"id": "p"}), ("Prescription",), ONE)
     assert context == CareContext(
-        "Encounter-e1", "OPD visit 19 Nov 2026", ("Prescription",), "HIP-1"
+        "Encounter-e1",
+        "OPD visit 19 Nov 2026",
+        ("Prescription",),
+        "HIP-1",
+        until=context.until,
     )
+    assert context.until is not None
     assert resource_of("Encounter-a-b") == "Encounter/a-b"
 
 
