@@ -134,14 +134,12 @@ def link_records(
         name = facts.patient_id
         if name not in kept_back:
             kept_back[name] = link_changes.patient_changed(adapter, tx, patient, again=again)
-        if context.ended:
-            link_changes.record_ended(adapter, tx, context.reference, context.ended)
+        link_changes.record_changed(adapter, tx, context.reference, patient, context.ended)
         if context.hip_id is None:
             continue
         if kept_back[name] or context.ended:
             said[context.hip_id, name] = kept_back[name] or context.ended
             continue
-        link_changes.record_valid(adapter, tx, context.reference, facts)
         links.put_contexts(tx, _rows(adapter, patient, context, facts, requester))
         waiting[context.hip_id, name] = facts
     for (hip_id, name), facts in waiting.items():

@@ -2,7 +2,7 @@
 
 | Change | Outcome |
 |---|---|
-| visit or record cancelled, not done, entered in error, deleted | WITHDRAWN |
+| visit or record cancelled, not done, entered in error, deleted, another patient's | WITHDRAWN |
 | patient merged into another, or inactive | WITHDRAWN; linked under the other patient's record |
 | patient opted out | WITHDRAWN until they take part again |
 | ABHA deactivated | WITHDRAWN until ABDM gives a link token again |
@@ -70,17 +70,36 @@ def patient_changed(
     return ""
 
 
+def patient_gone(adapter: Adapter, tx: Tx, patient_id: str) -> None:
+    """There is no such own Patient any more."""
+    sentence = f"Patient/{patient_id} is not on the FHIR server any more."
+    withdraw(adapter, tx, links.of_patient(tx, patient_id), PATIENT_ENDED, sentence)
+
+
+def record_changed(
+    adapter: Adapter, tx: Tx, reference: str, patient: dict[str, Any], ended: str
+) -> None:
+    """Bring the links of a root record (care context reference `Encounter-17`) in line with it.
+
+    `patient`: whose it is now; `ended`: why it may not be shared, "" if it may. Call
+    `patient_changed` before.
+    """
+    if ended:
+        record_ended(adapter, tx, reference, ended)
+        return
+    facts = read_patient(patient)
+    rows = links.of_reference(tx, reference)
+    others = [row for row in rows if row.patient_id != facts.patient_id]
+    moved = f"It is Patient/{facts.patient_id}'s now, and linked as theirs."
+    withdraw(adapter, tx, others, RECORD_ENDED, moved)
+    own = [row for row in rows if row.patient_id == facts.patient_id]
+    _restore(tx, [row for row in own if _is_withdrawn(row) and row.error == RECORD_ENDED], facts)
+
+
 def record_ended(adapter: Adapter, tx: Tx, reference: str, sentence: str) -> None:
-    """A root record (care context reference `Encounter-17`) may not be shared, for the reason in
-    `sentence`: cancelled, entered in error, deleted."""
+    """A root record may not be shared, for the reason in `sentence`: cancelled, entered in error,
+    deleted."""
     withdraw(adapter, tx, links.of_reference(tx, reference), RECORD_ENDED, sentence)
-
-
-def record_valid(adapter: Adapter, tx: Tx, reference: str, facts: PatientFacts) -> None:
-    """A root record of a patient may be shared (again). Call `patient_changed` before."""
-    ended = [row for row in links.of_reference(tx, reference) if row.error == RECORD_ENDED]
-    own = [row for row in ended if row.patient_id == facts.patient_id]
-    _restore(tx, [row for row in own if _is_withdrawn(row)], facts)
 
 
 def abha_deactivated(adapter: Adapter, tx: Tx, abha_address: str) -> None:

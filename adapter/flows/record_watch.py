@@ -18,7 +18,7 @@ Subscriptions, or going on with links that a passing trouble left behind.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ from typing import Any
 import structlog
 
 import mappings
-from adapter.flows import change_hooks, hip_linking, lookup
+from adapter.flows import change_hooks, hip_linking, link_changes, lookup
 from adapter.protocol.errors import FhirRejected, FhirUnavailable, RetryLater
 from adapter.rules import care_contexts, watching
 from adapter.rules.care_contexts import CareContext
@@ -146,6 +146,7 @@ def _look_at(adapter: Adapter, items: Sequence[Item]) -> None:
     try:
         facility = lookup.only_facility(adapter, served)
         found = _found(adapter, items, facility)
+        patients = {item.key: _patient(adapter, item) for item in items if _of_patient(item)}
     except FhirRejected as error:
         if len(items) > 1:
             for item in items:
@@ -155,10 +156,47 @@ def _look_at(adapter: Adapter, items: Sequence[Item]) -> None:
         with adapter.db.transaction() as tx:
             watch.postpone(tx, items[0], adapter.clock() + AFTER_REFUSAL, str(error))
         return
+    gone = {item.key for item in items if not _of_patient(item)}
+    gone -= {key(records.root) for _, records in found}
+    read = [_read(adapter, served, item, each) for item, each in found]
     with adapter.db.transaction() as tx:
-        _note(adapter, tx, [_read(adapter, served, item, each) for item, each in found])
+        _follow(adapter, tx, patients, gone, read)
+        _note(adapter, tx, read)
         watch.done(tx, items)
     adapter.wake()
+
+
+def _of_patient(item: Item) -> bool:
+    return item.key.startswith("Patient/")
+
+
+def _patient(adapter: Adapter, item: Item) -> dict[str, Any] | None:
+    return adapter.fhir.patient(item.key.partition("/")[2])
+
+
+def _follow(
+    adapter: Adapter,
+    tx: Tx,
+    patients: Mapping[str, dict[str, Any] | None],
+    gone: Iterable[str],
+    read: Sequence[_Context | None],
+) -> None:
+    """Bring links in line with patients and records that have changed (`link_changes`)."""
+    for name, patient in patients.items():
+        if patient is None:
+            link_changes.patient_gone(adapter, tx, name.partition("/")[2])
+    for name in gone:
+        sentence = f"{name} is not on the FHIR server any more."
+        link_changes.record_ended(adapter, tx, name.replace("/", "-", 1), sentence)
+    found = [each for each in read if each is not None]
+    changed = {each.patient["id"]: each.patient for each in found}
+    changed |= {patient["id"]: patient for patient in patients.values() if patient is not None}
+    for patient in changed.values():
+        link_changes.patient_changed(adapter, tx, patient)
+    for each in found:
+        link_changes.record_changed(
+            adapter, tx, each.context.reference, each.patient, each.context.ended
+        )
 
 
 def _found(
