@@ -7,5 +7,6 @@ modules translate: CARE's names in, one of our flows, CARE's names out. They dec
     pages        lists
     facilities   health_facility
     consents     consent, consent_request_status, health_information
+    abha         abha_number, v3/health_id
     shapes       objects as CARE words them
 """

@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response, jsonify
 from adapter.runtime import Adapter
 from adapter.web import errors
 from adapter.web.answering import hims_route
-from adapter.web.care import consents, facilities
+from adapter.web.care import abha, consents, facilities
 
 #: Of the plug's front end since 2024-10, and of CARE itself before.
 PREFIXES = ("/api/abdm", "/api/v1/abdm")
@@ -31,6 +31,19 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
     ("/consent/<request_id>/status", "GET", consents.ask_status),
     ("/v3/hiu/consent_request_status", "POST", consents.ask_status_of),
     ("/health_information/<consent_id>", "GET", consents.health_information),
+    ("/abha_number", "POST", abha.create),
+    ("/abha_number/<abha_id>", "GET", abha.show),
+    ("/v3/health_id/create/send_aadhaar_otp", "POST", abha.send_aadhaar_otp),
+    ("/v3/health_id/create/verify_aadhaar_otp", "POST", abha.verify_aadhaar_otp),
+    ("/v3/health_id/create/link_mobile_number", "POST", abha.link_mobile_number),
+    ("/v3/health_id/create/verify_mobile_otp", "POST", abha.verify_mobile_otp),
+    ("/v3/health_id/create/abha_address_suggestion", "POST", abha.suggest_addresses),
+    ("/v3/health_id/create/enrol_abha_address", "POST", abha.enrol_address),
+    ("/v3/health_id/link_patient", "POST", abha.link_patient),
+    ("/v3/health_id/login/check_auth_methods", "POST", abha.auth_methods),
+    ("/v3/health_id/login/send_otp", "POST", abha.send_login_otp),
+    ("/v3/health_id/login/verify_otp", "POST", abha.verify_login_otp),
+    ("/v3/health_id/abha_card", "GET", abha.card),
 )
 
 
