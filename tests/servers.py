@@ -30,9 +30,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def redis_server() -> Iterator[str]:
-    """A Redis server; yields its URL. Raises RuntimeError with its log if it doesn't start."""
-    port = free_port()
+def redis_server(port: int | None = None) -> Iterator[str]:
+    """A Redis server, on `port` or any free one; yields its URL.
+
+    Raises RuntimeError with its log if it doesn't start.
+    """
+    port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         log = Path(folder, "log")
         command = [

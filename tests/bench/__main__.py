@@ -25,6 +25,7 @@ from tests.bench import (
     bench_memory,
     bench_receive,
     bench_transfer,
+    bench_watch,
 )
 from tests.bench.harness import Row, report
 from tests.bench.visits import Fhir, Tell
@@ -36,6 +37,7 @@ BENCHES: dict[str, Bench] = {
     "transfer": lambda fhir, tell: bench_transfer.run(fhir(), tell),
     "receive": lambda fhir, tell: bench_receive.run(fhir(), tell),
     "callbacks": lambda fhir, tell: bench_callbacks.run(tell),
+    "watch": lambda fhir, tell: bench_watch.run(fhir(), tell),
     "memory": lambda fhir, tell: bench_memory.run(fhir(), tell),
 }
 

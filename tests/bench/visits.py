@@ -90,14 +90,14 @@ def loaded(
     written: list[str] = []
     with fhir.session() as session:
         try:
-            _send(session, fhir, "PUT", shared, written)
+            send(session, fhir, "PUT", shared, written)
             for first in range(0, visits, TOGETHER if files is None else 1):
                 numbers = range(first, min(first + (TOGETHER if files is None else 1), visits))
                 tell(f"writing visit {numbers[-1] + 1} of {visits} to the FHIR server")
                 held = [each for number in numbers for each in _visit(run, number)]
                 if files is not None:
                     held += _document(run, first, files(first))
-                _send(session, fhir, "PUT", held, written)
+                send(session, fhir, "PUT", held, written)
             yield Loaded(
                 patient_id=f"{run}-patient",
                 hfr_id=run.upper(),
@@ -106,7 +106,7 @@ def loaded(
             )
         finally:
             tell("removing the visits from the FHIR server")
-            _remove(session, fhir, written)
+            remove(session, fhir, written)
 
 
 def _people(run: str) -> list[Resource]:
@@ -227,13 +227,14 @@ def _coded(system: str, coded: tuple[str, str]) -> Resource:
     return {"coding": [{"system": system, "code": code, "display": text}], "text": text}
 
 
-def _send(
+def send(
     session: requests.Session,
     fhir: Fhir,
     method: str,
     resources: Sequence[Resource],
     written: list[str],
 ) -> None:
+    """Write these in one transaction, and note their keys in `written`."""
     keys = [f"{each['resourceType']}/{each['id']}" for each in resources]
     entries = [
         {"resource": each, "request": {"method": method, "url": name}}
@@ -243,7 +244,7 @@ def _send(
     written += keys
 
 
-def _remove(session: requests.Session, fhir: Fhir, written: list[str]) -> None:
+def remove(session: requests.Session, fhir: Fhir, written: list[str]) -> None:
     """Newest first, so that what refers goes before what it refers to; large ones for good."""
     last_first = written[::-1]
     for start in range(0, len(last_first), 200):
