@@ -99,6 +99,8 @@ class Config(BaseSettings):
     answer_seconds: int = Field(default=60, ge=1, le=3600)
     fidelius_service: bool = False
     link_update_seconds: int = Field(default=300, ge=0, le=86400)
+    sms_notify: bool = False
+    sms_notify_days: int = Field(default=7, ge=1, le=365)
     discovery_age_band: int = Field(default=5, ge=0, le=20)
     validate_before_push: Literal["off", "warn", "block"] = "warn"
     transfer_deadline: int = Field(default=1200, ge=1, le=7200)

@@ -129,7 +129,9 @@ def sweep(adapter: Adapter) -> None:
     for row in overdue:
         with adapter.db.transaction() as tx:
             if outbox.unanswered(tx, row, now):
-                log.error("outgoing message was not answered", **sending.about(row))
+                usual = row.message in outbox.MAY_STAY_UNANSWERED
+                say = log.info if usual else log.error
+                say("outgoing message was not answered", **sending.about(row))
                 sending.after_send(adapter, tx, row, "Unanswered")
     with adapter.db.transaction() as tx:
         link_sessions.lapse_sessions(tx, now)

@@ -22,6 +22,7 @@ from adapter.flows import (
     link_notices,
     link_tokens,
     profile_share,
+    sms_notice,
     user_linking,
 )
 from adapter.flows.handler import SENT, AfterSend, BeforeSend, Commit, Handler, Outcome
@@ -47,6 +48,7 @@ HANDLERS: dict[type, Handler] = {
     m.OnGenerateLinkToken: link_answers.TOKEN_HANDLER,
     m.OnHipLinkCareContext: link_answers.LINK_HANDLER,
     m.OnCareContextNotify: link_notices.HANDLER,
+    m.OnSmsNotify: sms_notice.HANDLER,
     m.ProfileShare: profile_share.HANDLER,
     m.HipConsentNotify: hip_consent.HANDLER,
     m.HipHealthInformationRequest: hip_request.HANDLER,
@@ -65,6 +67,7 @@ AFTER_SEND: dict[type, AfterSend] = {
     m.OnLinkConfirmRequest: user_linking.after_confirm,
     m.GenerateLinkTokenRequest: link_answers.after_generate_link_token,
     m.HipLinkCareContextRequest: link_answers.after_hip_link_care_context,
+    m.SmsNotifyRequest: sms_notice.after_sms_notify,
     m.HipHealthInformationOnRequest: hip_request.after_on_request,
     m.ConsentRequestInit: hiu_raise.after_init,
     m.ConsentFetchRequest: hiu_fetch.after_fetch,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import mappings
-from adapter.flows import link_changes, link_tokens, lookup
+from adapter.flows import link_changes, link_tokens, lookup, sms_notice
 from adapter.flows.handler import ANY_REPLY
 from adapter.flows.link_notices import note_changed
 from adapter.flows.linked import self_started
@@ -141,6 +141,8 @@ def link_records(
             said[context.hip_id, name] = kept_back[name] or context.ended
             continue
         links.put_contexts(tx, _rows(adapter, patient, context, facts, requester))
+        if not facts.abha_addresses and context.hi_types:
+            _write_to(adapter, tx, context, facts)
         waiting[context.hip_id, name] = facts
     for (hip_id, name), facts in waiting.items():
         said[hip_id, name] = _begin(adapter, tx, hip_id, facts, again=again)
@@ -156,6 +158,15 @@ def corrected(adapter: Adapter, tx: Tx, hip_id: str, patient: dict[str, Any]) ->
         return False
     token = links.token_of(tx, adapter, hip_id, address)
     return token is None or token.request != request
+
+
+def _write_to(
+    adapter: Adapter, tx: Tx, context: care_contexts.CareContext, facts: PatientFacts
+) -> None:
+    """Have ABDM tell a patient of no ABHA address by SMS, unless they have linked it themselves."""
+    rows = links.contexts_of(tx, context.hip_id or "", facts.patient_id, context.reference)
+    if all(row.state is CareContextLinkState.NO_ABHA for row in rows):
+        sms_notice.offer(adapter, tx, facts, context)
 
 
 def _rows(

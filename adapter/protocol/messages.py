@@ -277,6 +277,22 @@ class OnCareContextNotify:
 
 
 @dataclass(frozen=True)
+class SmsNotifyRequest:
+    """HIP has ABDM write to a patient with no known ABHA address (6.4). `mobile`: ten digits."""
+
+    mobile: str
+    hip_name: str
+
+
+@dataclass(frozen=True)
+class OnSmsNotify:
+    """Outcome of SmsNotifyRequest: accepted for sending, or not."""
+
+    status: str | None
+    error: ErrorObject | None
+
+
+@dataclass(frozen=True)
 class DiscoverCareContexts:
     """A patient looks for records at this HIP (6.5)."""
 

@@ -35,6 +35,13 @@ def on_care_context_notify(body: Fields) -> m.OnCareContextNotify:
     return m.OnCareContextNotify(status, shared.error(body))
 
 
+def on_sms_notify(body: Fields) -> m.OnSmsNotify:
+    """6.4."""
+    acknowledgement = body.inner_or_none("acknowledgement")
+    status = acknowledgement.text_or_none("status") if acknowledgement else None
+    return m.OnSmsNotify(status, shared.error(body))
+
+
 def discover_care_contexts(body: Fields) -> m.DiscoverCareContexts:
     """6.5: identifier lists may be null; a year of birth may be text."""
     patient = body.inner("patient")

@@ -56,6 +56,13 @@ def care_context_notify(envelope: Envelope, message: m.CareContextNotifyRequest)
     return Wire(_hip(envelope), {"notification": notification})
 
 
+def sms_notify(envelope: Envelope, message: m.SmsNotifyRequest) -> Wire:
+    """6.4; the number with the country's code."""
+    hip = {"id": envelope.hip_id or "", "name": message.hip_name}
+    notification = {"phoneNo": f"91{message.mobile}", "hip": hip}
+    return Wire(_hip(envelope), {"notification": notification})
+
+
 def on_discover(envelope: Envelope, message: m.OnDiscoverRequest) -> Wire:
     """6.5."""
     result = {

@@ -46,9 +46,11 @@ if TYPE_CHECKING:
 #: whose body is kept.
 AUDIT_DEADLINE = timedelta(days=30)
 
-#: Unanswered, these are not sent again: a second link token request draws a lock-out, and a second
-#: consent request asks the patient twice.
-NOT_REPEATED = frozenset({"GenerateLinkTokenRequest", "ConsentRequestInit"})
+#: The answer was seen never to come although the work was done: its absence is no trouble.
+MAY_STAY_UNANSWERED = frozenset({"SmsNotifyRequest"})
+#: Unanswered, these are not sent again: a second link token request draws a lock-out, a second
+#: consent request asks the patient twice, and a second SMS is a nuisance.
+NOT_REPEATED = frozenset({"GenerateLinkTokenRequest", "ConsentRequestInit"}) | MAY_STAY_UNANSWERED
 
 UNANSWERED_SENTENCE = (
     "The gateway took this message but sent no answer. Check that the service id is registered "
@@ -382,6 +384,8 @@ def unanswered(tx: Tx, row: OutboxRow, now: datetime) -> bool:
             "sentence": UNANSWERED_SENTENCE,
         }
     )
+    if not again and row.message in MAY_STAY_UNANSWERED:
+        values = {"state": State.DONE, "done_at": now}
     changed = tx.execute(
         sa.update(outbox)
         .where(outbox.c.id == row.id, outbox.c.state == State.AWAITING)

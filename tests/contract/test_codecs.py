@@ -49,6 +49,7 @@ WRITTEN: dict[str, Any] = {
         at("2026-08-14T10:05:00"),
         "Sahyadri General Hospital",
     ),
+    "SmsNotifyRequest": m.SmsNotifyRequest("9820000045", "Sahyadri General Hospital"),
     "OnDiscoverRequest": m.OnDiscoverRequest(TRANSACTION, BOTH, ("MOBILE",)),
     "OnLinkInitRequest": m.OnLinkInitRequest(
         TRANSACTION, LINK, "xxxxxx0045", at("2026-11-02T04:20:00")
@@ -199,6 +200,10 @@ READ: dict[str, Any] = {
     "OnCareContextNotify.error": m.OnCareContextNotify(
         "ERRORED",
         m.ErrorObject("ABDM-1006", "No care context linked with given reference number"),
+    ),
+    "OnSmsNotify": m.OnSmsNotify("SUCCESS", None),
+    "OnSmsNotify.error": m.OnSmsNotify(
+        None, m.ErrorObject("ABDM-1024", "Dependent service unavailable")
     ),
     "DiscoverCareContexts": None,
     "DiscoverCareContexts.nulls": m.DiscoverCareContexts(
