@@ -59,6 +59,14 @@ def body_of(expected: str) -> dict[str, Any]:
     return body
 
 
+def text_of(body: dict[str, Any], name: str) -> str:
+    """The text in this field, stripped. Raises MalformedRequest where there is none."""
+    value = body.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise MalformedRequest(f"The field {name} is missing or no text.")
+    return value.strip()
+
+
 def facilities_of(adapter: Adapter, caller: Caller) -> dict[str, str]:
     """HIP service ids by HFR id of the facilities that the caller may act for."""
     with adapter.db.reading() as tx:

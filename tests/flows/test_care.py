@@ -1,9 +1,7 @@
 """CARE's front end works on this adapter: its calls, its names, its refusals."""
 
 import json
-import re
 import uuid
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +9,7 @@ from adapter.flows import archive
 from adapter.rules.states import HiuArtefactState
 from adapter.stores.db import facility
 from tests.flows import care
-from tests.flows.care import ENDPOINTS, SERVED, TABLE, refused, well
+from tests.flows.care import TABLE, refused, well
 from tests.flows.harness import Json, Site, address_of
 from tests.flows.hims import LIMITED, Hospital, hospital_of
 from tests.flows.hiu import (
@@ -45,36 +43,6 @@ def one_facility(hospital: Hospital) -> None:
     site = hospital.site
     with site.adapter.db.transaction() as tx:
         tx.execute(facility.delete().where(facility.c.hfr_id == hospital.other.hfr_id))
-
-
-# --- the table ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", SERVED)
-@pytest.mark.parametrize("prefix", ["/api/abdm", "/api/v1/abdm"])
-@pytest.mark.parametrize("end", ["", "/"])
-def test_served_call_exists_under_both_prefixes_and_wants_a_key(
-    hospital: Hospital, name: str, prefix: str, end: str
-) -> None:
-    path = re.sub(r"\{\w+\}", "some-id", ENDPOINTS[name]["path"])
-    answer = hospital.client.open(f"{prefix}{path}{end}", method=ENDPOINTS[name]["method"])
-    assert answer.status_code == 401
-    assert "HIMS_API_KEYS" in answer.json["detail"]
-    assert answer.json["error"]["code"]
-
-
-@pytest.mark.parametrize("name", sorted(set(ENDPOINTS) - set(SERVED)))
-def test_call_that_is_not_served_is_not_there(hospital: Hospital, name: str) -> None:
-    path = re.sub(r"\{\w+\}", "7", ENDPOINTS[name]["path"])
-    answer = hospital.client.open(f"/api/abdm{path}/", method=ENDPOINTS[name]["method"])
-    assert answer.status_code == 404
-    assert len(ENDPOINTS[name]["unserved"]) > 20
-
-
-@pytest.mark.parametrize("name", SERVED)
-def test_every_served_call_is_made_by_a_test(name: str) -> None:
-    tests = [each.read_text() for each in Path(__file__).parent.glob("test_care*.py")]
-    assert any(f'"{name}"' in each for each in tests)
 
 
 # --- facilities -----------------------------------------------------------------------------------
@@ -163,6 +131,10 @@ def test_a_consent_request_is_raised_and_shown_as_care_words_it(hospital: Hospit
     )
     assert (page["count"], page["next"], page["previous"]) == (1, None, None)
     assert [each["id"] for each in page["results"]] == [made["id"]]
+    of = {"facility": hospital.site.hfr_id, "patient": patient["id"]}
+    assert well(hospital.client, "consent.list", query=of)["count"] == 1
+    nobody = well(hospital.client, "consent.list", query={"facility": "not-served-here"})
+    assert (nobody["count"], nobody["results"]) == (0, [])
 
 
 def test_a_range_that_ends_later_today_ends_now(hospital: Hospital) -> None:

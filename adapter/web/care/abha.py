@@ -23,7 +23,7 @@ from adapter.runtime import Adapter
 from adapter.stores import abha_profiles
 from adapter.stores.abha_profiles import ProfileRow
 from adapter.stores.abha_transactions import AbhaTransaction
-from adapter.web.answering import body_of, desk_of, facility_of
+from adapter.web.answering import body_of, desk_of, facility_of, text_of
 from adapter.web.auth import Caller
 from adapter.web.care import shapes
 
@@ -83,13 +83,13 @@ def link_patient(adapter: Adapter, caller: Caller) -> Response:
     """Link a profile with a patient."""
     body = body_of('{"abha_number": "<id of the profile>", "patient"}')
     desk = desk_of(adapter, caller)
-    row = abha_user.profile_of(adapter, desk, _text(body, "abha_number"))
+    row = abha_user.profile_of(adapter, desk, text_of(body, "abha_number"))
     linked = abha_linking.link_profile(
         adapter,
         row.id,
         requester=desk.requester,
         hip_id=next((each for each in row.seen_at if each in desk.hip_ids), None),
-        patient_id=_text(body, "patient"),
+        patient_id=text_of(body, "patient"),
     )
     return jsonify(shapes.abha_number(linked) | {"detail": "The ABHA is linked with the patient."})
 
@@ -102,9 +102,9 @@ def send_aadhaar_otp(adapter: Adapter, caller: Caller) -> Response:
     body = body_of('{"aadhaar"}, with {"transaction_id"} to send the OTP again')
     desk = desk_of(adapter, caller)
     if body.get("transaction_id"):
-        return _step(abha_login.resend(adapter, desk, _text(body, "transaction_id")))
+        return _step(abha_login.resend(adapter, desk, text_of(body, "transaction_id")))
     hip_id = facility_of(adapter, caller, None)
-    return _step(abha_enrolment.begin(adapter, desk, hip_id, _text(body, "aadhaar"), _CONSENT))
+    return _step(abha_enrolment.begin(adapter, desk, hip_id, text_of(body, "aadhaar"), _CONSENT))
 
 
 def verify_aadhaar_otp(adapter: Adapter, caller: Caller) -> Response:
@@ -114,9 +114,9 @@ def verify_aadhaar_otp(adapter: Adapter, caller: Caller) -> Response:
     row = abha_login.verify_any(
         adapter,
         desk,
-        _text(body, "transaction_id"),
-        _text(body, "otp"),
-        _text(body, "mobile"),
+        text_of(body, "transaction_id"),
+        text_of(body, "otp"),
+        text_of(body, "mobile"),
     )
     profile = abha_user.profile_of(adapter, desk, row.profile_id or "")
     return _step(
@@ -131,7 +131,7 @@ def link_mobile_number(adapter: Adapter, caller: Caller) -> Response:
     """Send an OTP to the number for communication."""
     body = body_of('{"transaction_id", "mobile"}')
     desk = desk_of(adapter, caller)
-    transaction, mobile = _text(body, "transaction_id"), _text(body, "mobile")
+    transaction, mobile = text_of(body, "transaction_id"), text_of(body, "mobile")
     return _step(abha_enrolment.send_mobile_otp(adapter, desk, transaction, mobile))
 
 
@@ -139,13 +139,13 @@ def verify_mobile_otp(adapter: Adapter, caller: Caller) -> Response:
     """The number for communication is the person's own."""
     body = body_of('{"transaction_id", "otp"}')
     desk = desk_of(adapter, caller)
-    transaction, otp = _text(body, "transaction_id"), _text(body, "otp")
+    transaction, otp = text_of(body, "transaction_id"), text_of(body, "otp")
     return _step(abha_enrolment.verify_mobile(adapter, desk, transaction, otp))
 
 
 def suggest_addresses(adapter: Adapter, caller: Caller) -> Response:
     """Free ABHA addresses to choose from."""
-    transaction = _text(body_of('{"transaction_id"}'), "transaction_id")
+    transaction = text_of(body_of('{"transaction_id"}'), "transaction_id")
     found = abha_enrolment.suggestions(adapter, desk_of(adapter, caller), transaction)
     return jsonify(transaction_id=transaction, abha_addresses=found)
 
@@ -154,7 +154,7 @@ def enrol_address(adapter: Adapter, caller: Caller) -> Response:
     """Give the ABHA its address. `health_id` is the ABHA number here, as in CARE's own answer."""
     body = body_of('{"transaction_id", "abha_address"}')
     desk = desk_of(adapter, caller)
-    transaction, chosen = _text(body, "transaction_id"), _text(body, "abha_address")
+    transaction, chosen = text_of(body, "transaction_id"), text_of(body, "abha_address")
     row = abha_enrolment.set_address(adapter, desk, transaction, chosen)
     profile = abha_user.profile_of(adapter, desk, row.profile_id or "")
     return _step(
@@ -170,7 +170,7 @@ def enrol_address(adapter: Adapter, caller: Caller) -> Response:
 
 def auth_methods(adapter: Adapter, caller: Caller) -> Response:
     """Where ABDM may send an OTP for an ABHA address; the number is told after the OTP only."""
-    address = _text(body_of('{"abha_address"}'), "abha_address")
+    address = text_of(body_of('{"abha_address"}'), "abha_address")
     if "@" not in address:
         address = f"{address}@{adapter.config.x_cm_id}"
     found = abha_login.search(adapter, abha_address=address)
@@ -180,15 +180,15 @@ def auth_methods(adapter: Adapter, caller: Caller) -> Response:
 def send_login_otp(adapter: Adapter, caller: Caller) -> Response:
     """Send an OTP to log in with."""
     body = body_of('{"type", "value", "otp_system": "abdm|aadhaar"}')
-    otp_to = _OTP_TO.get(_text(body, "otp_system"))
+    otp_to = _OTP_TO.get(text_of(body, "otp_system"))
     if otp_to is None:
         raise MalformedRequest(f"otp_system must be one of {', '.join(_OTP_TO)}.")
     row = abha_login.begin(
         adapter,
         desk_of(adapter, caller),
         facility_of(adapter, caller, None),
-        _text(body, "type").replace("-", "_"),
-        _text(body, "value"),
+        text_of(body, "type").replace("-", "_"),
+        text_of(body, "value"),
         otp_to,
     )
     if row.state is AbhaState.NOT_FOUND:
@@ -200,7 +200,9 @@ def verify_login_otp(adapter: Adapter, caller: Caller) -> Response:
     """The profile of whoever read out the OTP; CARE's page cannot ask which of several it is."""
     body = body_of('{"type", "otp", "transaction_id", "otp_system"}')
     desk = desk_of(adapter, caller)
-    row = abha_login.verify_any(adapter, desk, _text(body, "transaction_id"), _text(body, "otp"))
+    row = abha_login.verify_any(
+        adapter, desk, text_of(body, "transaction_id"), text_of(body, "otp")
+    )
     if row.state is AbhaState.CHOOSING:
         row = abha_login.choose(adapter, desk, row.id, _only_account(row))
     if row.state is AbhaState.NOT_FOUND:
@@ -244,10 +246,3 @@ def _number(abha_id: str) -> str | None:
 
 def _step(row: AbhaTransaction, **more: Any) -> Response:
     return jsonify(transaction_id=row.id, detail=row.secret.hint or row.sentence or "Done.", **more)
-
-
-def _text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise MalformedRequest(f"The field {name} is missing or no text.")
-    return value.strip()

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 from flask import Response, jsonify
 
@@ -15,7 +14,7 @@ from adapter.protocol.errors import MalformedRequest, NotFound, UpstreamError
 from adapter.runtime import Adapter
 from adapter.stores import facilities as stored
 from adapter.stores.facilities import Facility
-from adapter.web.answering import body_of
+from adapter.web.answering import body_of, text_of
 from adapter.web.auth import Caller
 from adapter.web.care import pages, shapes
 
@@ -32,12 +31,12 @@ def listed(adapter: Adapter, caller: Caller) -> Response:
 def create(adapter: Adapter, caller: Caller) -> Response:
     """Serve a facility and register it; where ABDM does not, `registered` and `detail` say so."""
     body = body_of('{"facility": "<the hospital\'s own id>", "hf_id": "<HFR id>"}')
-    hf_id = _text(body, "hf_id")
+    hf_id = text_of(body, "hf_id")
     if not caller.may_act_for(hf_id):
         raise NotFound("This key may not act for such a facility.")
     # CARE too keeps a facility that ABDM refused, to be registered again.
     with suppress(UpstreamError):
-        facility.add_facility(adapter, hf_id, _text(body, "facility"))
+        facility.add_facility(adapter, hf_id, text_of(body, "facility"))
     response = jsonify(shapes.health_facility(_row(adapter, hf_id)))
     response.status_code = 201
     return response
@@ -51,7 +50,7 @@ def show(adapter: Adapter, caller: Caller, facility_id: str) -> Response:
 def update(adapter: Adapter, caller: Caller, facility_id: str) -> Response:
     """Register again; another HFR id is refused, since visits are linked under the old one."""
     known = _of(adapter, caller, facility_id)
-    return _again(adapter, known, _text(body_of('{"facility", "hf_id"}'), "hf_id"))
+    return _again(adapter, known, text_of(body_of('{"facility", "hf_id"}'), "hf_id"))
 
 
 def change(adapter: Adapter, caller: Caller, facility_id: str) -> Response:
@@ -92,10 +91,3 @@ def _row(adapter: Adapter, hf_id: str) -> Facility:
     if found is None:
         raise NotFound("There is no such facility among yours.")
     return found
-
-
-def _text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise MalformedRequest(f"The field {name} is missing or no text.")
-    return value.strip()
