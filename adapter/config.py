@@ -16,6 +16,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
 
+#: The generations of the gateway's interface.
+API_VERSIONS = ("v3", "v0.5")
+
 
 class ConfigError(Exception):
     """One or more settings are missing or wrong; `problems` has one sentence for each."""
@@ -89,7 +92,8 @@ class Config(BaseSettings):
     hims_api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = ()
     otp_url: SecretStr = SecretStr("")
     abdm_facilities: Annotated[tuple[ServedFacility, ...], NoDecode] = ()
-    abdm_api_version: Literal["v3"] = "v3"
+    abdm_api_version: Literal["v3", "v0.5"] = "v3"
+    facility_api_versions: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     allow_local_push: bool = False
     push_token_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     callback_token_leeway: int = Field(default=1800, ge=0, le=86400)
@@ -175,6 +179,17 @@ class Config(BaseSettings):
             raise ValueError("write it as claim=value, for example iss=https://…,azp=…")
         return {name.strip(): claim.strip() for name, _, claim in pairs}
 
+    @field_validator("facility_api_versions", mode="before")
+    @classmethod
+    def _versions(cls, value: Any) -> dict[str, str]:
+        if isinstance(value, dict):
+            return value
+        pairs = [item.partition("=") for item in _items(value)]
+        if any(not service or version not in API_VERSIONS for service, _, version in pairs):
+            known = " or ".join(API_VERSIONS)
+            raise ValueError(f"write it as HIP service id=version, where version is {known}")
+        return {service.strip(): version for service, _, version in pairs}
+
     @field_validator(
         "abdm_url",
         "fhir_base_url",
@@ -222,7 +237,25 @@ class Config(BaseSettings):
     @property
     def api_versions(self) -> frozenset[str]:
         """The generations of the gateway's interface that some facility uses."""
-        return frozenset({self.abdm_api_version})
+        return frozenset({self.abdm_api_version, *self.facility_api_versions.values()})
+
+    def api_version_of(self, service_id: str) -> str:
+        """The generation in which the facility with this HIP or HIU service id speaks."""
+        return self.facility_api_versions.get(service_id, self.abdm_api_version)
+
+    def token_claims_of(self, generation: str) -> dict[str, str]:
+        """What a callback's token of this generation must carry, by CALLBACK_TOKEN_CLAIMS."""
+        own = f"{generation}:"
+        found = {
+            name.removeprefix(own): value
+            for name, value in self.callback_token_claims.items()
+            if name.startswith(own)
+        }
+        if generation == self.abdm_api_version:
+            others = ("v3:", "v0.5:")
+            plain = self.callback_token_claims.items()
+            found |= {name: value for name, value in plain if not name.startswith(others)}
+        return found
 
     @property
     def hims_zone(self) -> ZoneInfo:

@@ -51,7 +51,7 @@ def create(config: Config | None = None) -> Flask:
     # What a thread is working on is finished when the process ends; else its lease brings it back.
     atexit.register(worker.stop)
     if config.enable_abdm:
-        adapter.gateway.keys.prefetch()
+        adapter.gateway.prefetch_keys()
     if config.fidelius_url:
         log.info("FIDELIUS_URL is not needed: encryption happens in this process")
     log.info("adapter ready", abdm=config.enable_abdm, facilities=len(config.abdm_facilities))

@@ -19,8 +19,10 @@ from adapter.flows import (
     hiu_raise,
     hiu_transfer,
     link_answers,
+    link_challenge,
     link_notices,
     link_tokens,
+    patient_status,
     profile_share,
     sms_notice,
     user_linking,
@@ -46,12 +48,17 @@ HANDLERS: dict[type, Handler] = {
     m.LinkInit: user_linking.INIT_HANDLER,
     m.LinkConfirm: user_linking.CONFIRM_HANDLER,
     m.OnGenerateLinkToken: link_answers.TOKEN_HANDLER,
+    m.LinkTokenModes: link_challenge.MODES_HANDLER,
+    m.LinkTokenChallenge: link_challenge.CHALLENGE_HANDLER,
+    m.LinkTokenNotify: link_challenge.NOTIFY_HANDLER,
+    m.PatientStatusNotify: patient_status.HANDLER,
     m.OnHipLinkCareContext: link_answers.LINK_HANDLER,
     m.OnCareContextNotify: link_notices.HANDLER,
     m.OnSmsNotify: sms_notice.HANDLER,
     m.ProfileShare: profile_share.HANDLER,
     m.HipConsentNotify: hip_consent.HANDLER,
     m.HipHealthInformationRequest: hip_request.HANDLER,
+    m.OnFindPatient: hiu_raise.FIND_HANDLER,
     m.OnConsentRequestInit: hiu_consent.INIT_HANDLER,
     m.OnConsentRequestStatus: hiu_consent.STATUS_HANDLER,
     m.HiuConsentNotify: hiu_consent.NOTIFY_HANDLER,
@@ -60,12 +67,17 @@ HANDLERS: dict[type, Handler] = {
 }
 
 #: When a message may leave (None: now), looked at in the transaction that commits its attempt.
-BEFORE_SEND: dict[type, BeforeSend] = {m.GenerateLinkTokenRequest: link_tokens.not_before}
+BEFORE_SEND: dict[type, BeforeSend] = {
+    m.GenerateLinkTokenRequest: link_tokens.not_before,
+    m.ConsentRequestInit: hiu_raise.not_before,
+}
 
 AFTER_SEND: dict[type, AfterSend] = {
     Otp: user_linking.after_otp,
     m.OnLinkConfirmRequest: user_linking.after_confirm,
     m.GenerateLinkTokenRequest: link_answers.after_generate_link_token,
+    m.LinkTokenInit: link_challenge.after_init,
+    m.LinkTokenConfirm: link_challenge.after_confirm,
     m.HipLinkCareContextRequest: link_answers.after_hip_link_care_context,
     m.SmsNotifyRequest: sms_notice.after_sms_notify,
     m.HipHealthInformationOnRequest: hip_request.after_on_request,

@@ -35,7 +35,7 @@ from adapter.protocol.messages import (
 from adapter.rules import abha_patient
 from adapter.rules.abha_profile import Profile
 from adapter.rules.matching import match, possible
-from adapter.rules.patients import digits, read_patient
+from adapter.rules.patients import digits, read_patient, whole_date
 from adapter.runtime import Adapter
 from adapter.stores import abha_profiles, audit, outbox
 from adapter.stores.abha_profiles import ProfileRow
@@ -154,6 +154,8 @@ def request_token(adapter: Adapter, tx: Tx, hip_id: str, profile: Profile) -> No
         name=profile.name,
         gender=profile.gender,
         year_of_birth=year,
+        birth_date=whole_date(profile.date_of_birth),
+        mobile=profile.full_mobile,
     )
     link_tokens.ask_for_token(adapter, tx, hip_id, request)
 

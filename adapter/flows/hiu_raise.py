@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from adapter.flows.handler import ANY_REPLY, TAKEN, Outcome
-from adapter.protocol import ids
-from adapter.protocol.errors import MalformedRequest, NotFound
-from adapter.protocol.messages import ConsentRequestInit, Envelope
+from adapter.flows.handler import ANY_REPLY, TAKEN, Commit, Handler, Outcome
+from adapter.flows.hiu_shared import answered
+from adapter.protocol import ids, routes
+from adapter.protocol.errors import MalformedRequest, NotFound, RetryLater
+from adapter.protocol.messages import (
+    ConsentRequestInit,
+    Envelope,
+    FindPatientRequest,
+    OnFindPatient,
+)
+from adapter.protocol.refusals import reaction
 from adapter.rules import consent_request, hiu_consent_resource
 from adapter.rules.consent_request import Asked
 from adapter.rules.patients import folded, read_patient
@@ -21,7 +29,11 @@ from adapter.runtime import Adapter
 from adapter.stores import audit, consent_requests, outbox
 from adapter.stores.consent_requests import ConsentRequest
 from adapter.stores.db import Tx
+from adapter.stores.outbox import OutboxRow
 
+#: How long the question whether an address exists is worth asking.
+FIND_REPLY = timedelta(seconds=60)
+BETWEEN_LOOKS = timedelta(seconds=1)
 _UNANSWERED = (
     "ABDM took the request but did not answer it. Check that the HIU service is registered and the "
     "bridge URL leads here; then raise it again. An answer that still comes is taken."
@@ -46,7 +58,7 @@ def raise_request(
     row = ConsentRequest(
         id=ids.new_request_id(),
         hiu_id=hiu_id,
-        dialect=adapter.config.abdm_api_version,
+        dialect=adapter.config.api_version_of(hiu_id),
         requester=user,
         state=State.CREATED,
         shown=State.CREATED,
@@ -59,6 +71,9 @@ def raise_request(
     with adapter.db.transaction() as tx:
         consent_requests.add(tx, row)
         envelope = Envelope(row.dialect, hiu_id=hiu_id)
+        if routes.offers(row.dialect, FindPatientRequest):
+            find = FindPatientRequest(init.abha_address)
+            outbox.queue(tx, adapter, envelope, find, deadline=FIND_REPLY, subject=row.id)
         outbox.queue(tx, adapter, envelope, init, deadline=ANY_REPLY, subject=row.id)
         event = audit.consent_requested(
             adapter, hiu_id=hiu_id, patient_id=patient_id, request_id=row.id, user=user
@@ -66,6 +81,40 @@ def raise_request(
         outbox.queue_audit(tx, adapter, event)
     adapter.wake()
     return row
+
+
+def not_before(adapter: Adapter, tx: Tx, row: OutboxRow) -> datetime | None:
+    """A request waits until ABDM has said whether the address exists, where it can be asked; a
+    question that stays unanswered holds nothing up."""
+    asked = outbox.newest(tx, FindPatientRequest.__name__, row.subject or "")
+    open_states = (outbox.State.WAITING, outbox.State.AWAITING)
+    if asked is None or asked.state not in open_states:
+        return None
+    return adapter.clock() + BETWEEN_LOOKS
+
+
+def on_find_patient(adapter: Adapter, envelope: Envelope, message: OnFindPatient) -> Commit:
+    """The address exists: the request leaves. It does not: FAILED, and nothing is asked."""
+    found = answered(adapter, envelope, FindPatientRequest)
+    request_id = found.subject or ""
+
+    def commit(tx: Tx) -> None:
+        if message.error is None:
+            return
+        refusal = reaction(FindPatientRequest.__name__, message.error)
+        if isinstance(refusal, RetryLater):
+            return
+        now, error = adapter.clock(), type(refusal).__name__
+        if not outbox.withdraw(tx, request_id, now, error, refusal.sentence):
+            return  # it has left: its own answer decides
+        sentence = (
+            f"ABDM knows no such ABHA address ({refusal.sentence}) Correct it, then ask again."
+        )
+        consent_requests.move(
+            tx, request_id, State.FAILED, done_at=now, error=error, sentence=sentence[:500]
+        )
+
+    return commit
 
 
 def _asking(asked: Asked, hiu_ids: Collection[str]) -> str:
@@ -119,3 +168,6 @@ def after_init(adapter: Adapter, tx: Tx, request_id: str, outcome: Outcome) -> N
         error=outcome,
         sentence=sentence,
     )
+
+
+FIND_HANDLER = Handler(on_find_patient, None, timedelta(minutes=5))

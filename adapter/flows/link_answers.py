@@ -17,6 +17,7 @@ from adapter.flows.handler import TAKEN, Commit, Handler, Outcome
 from adapter.flows.hip_linking import advance
 from adapter.flows.link_notices import tell
 from adapter.flows.linked import answered, mark_linked
+from adapter.protocol import routes
 from adapter.protocol.errors import (
     AbhaDeactivated,
     AddressBlocked,
@@ -36,7 +37,7 @@ from adapter.protocol.messages import (
 from adapter.protocol.refusals import reaction
 from adapter.rules.states import CareContextLinkState, LinkTokenState, move
 from adapter.runtime import Adapter
-from adapter.stores import abha_profiles, links, outbox
+from adapter.stores import abha_profiles, link_challenges, links, outbox
 from adapter.stores.db import Tx
 from adapter.stores.links import ContextLink, LinkToken
 
@@ -47,6 +48,8 @@ PATIENCE = timedelta(hours=1)
 FINAL: dict[str, type[UpstreamError]] = {
     each.__name__: each for each in (Rejected, AddressBlocked, AbhaDeactivated)
 }
+#: An OTP that may be typed again, until its challenge is over.
+WRONG_OTP = ("1405",)
 #: The request does not fit the ABHA (6.1).
 MISMATCH = ("ABDM-1036", "ABDM-1051")
 
@@ -57,27 +60,62 @@ def on_generate_link_token(
     """Keep the token sealed and send the links that wait for it; or note why there is none."""
 
     def commit(tx: Tx) -> None:
-        subject = answered(adapter, tx, envelope, "GenerateLinkTokenRequest")
+        subject = answered(
+            adapter, tx, envelope, routes.question_of(envelope.dialect, OnGenerateLinkToken)
+        )
         token = links.token_by_id(tx, adapter, subject)
         if token is None or not move(token.state, LinkTokenState.ACTIVE):
             return  # a second answer
         if message.error is not None or not message.link_token:
             error = message.error or ErrorObject("", "no token in the answer")
-            _no_token(adapter, tx, token, reaction("GenerateLinkTokenRequest", error))
+            refusal = reaction("GenerateLinkTokenRequest", error)
+            if token.state is LinkTokenState.CHALLENGED and error.code in WRONG_OTP:
+                link_challenges.note(tx, token.id, refusal.sentence)
+                return
+            no_token(adapter, tx, token, refusal)
             return
-        active_token = replace(
-            token,
-            state=LinkTokenState.ACTIVE,
-            token=message.link_token,
-            expires_at=_expiry(message.link_token, adapter.clock()),
-            error=None,
-            sentence=None,
+        keep_token(
+            adapter, tx, token, message.link_token, expires_at=message.expires_at, uses=message.uses
         )
-        links.put_token(tx, adapter, active_token)
-        abha_profiles.vouched(tx, token.abha_address)
-        advance(adapter, tx, token.hip_id, token.abha_address)
 
     return commit
+
+
+def keep_token(
+    adapter: Adapter,
+    tx: Tx,
+    token: LinkToken,
+    given: str,
+    *,
+    expires_at: datetime | None,
+    uses: int | None,
+) -> None:
+    """Seal the token that ABDM gave and send the links that wait for it.
+
+    `expires_at`, `uses`: as stated beside it. One that is good for a single use, or not for long
+    enough to be kept, serves the links that wait now and no others.
+    """
+    now = adapter.clock()
+    ends = _expiry(given, now)
+    passing = uses is not None and uses <= 1
+    if expires_at is not None:
+        ends = min(ends, expires_at)
+        passing = passing or ends - link_tokens.LAST_DAY <= now
+    active = replace(
+        token,
+        state=LinkTokenState.ACTIVE,
+        token=given,
+        expires_at=now + TOKEN_LIFE if passing else ends,
+        error=None,
+        sentence=None,
+    )
+    links.put_token(tx, adapter, active)
+    link_challenges.drop(tx, token.id)
+    abha_profiles.vouched(tx, token.abha_address)
+    advance(adapter, tx, token.hip_id, token.abha_address)
+    if passing:
+        spent = replace(active, state=LinkTokenState.EXPIRED, token=None, expires_at=now)
+        links.put_token(tx, adapter, spent)
 
 
 def after_generate_link_token(adapter: Adapter, tx: Tx, token_id: str, outcome: Outcome) -> None:
@@ -88,9 +126,9 @@ def after_generate_link_token(adapter: Adapter, tx: Tx, token_id: str, outcome: 
     said = outbox.sentence_of(tx, "GenerateLinkTokenRequest", token_id) or "Link again."
     final = FINAL.get(outcome)
     if final is not None:
-        _no_token(adapter, tx, token, final(said))
+        no_token(adapter, tx, token, final(said))
         return
-    _give_up_token(adapter, tx, token, outcome, f"ABDM gave no link token. {said}")
+    give_up_token(adapter, tx, token, outcome, f"ABDM gave no link token. {said}")
 
 
 def on_hip_link_care_context(
@@ -138,7 +176,7 @@ def _expiry(token: str, now: datetime) -> datetime:
         return latest
 
 
-def _no_token(adapter: Adapter, tx: Tx, token: LinkToken, refusal: UpstreamError) -> None:
+def no_token(adapter: Adapter, tx: Tx, token: LinkToken, refusal: UpstreamError) -> None:
     """ABDM refused to give a token: asked again once that may help, else given up with a reason."""
     sentence = refusal.sentence
     if isinstance(refusal, AddressBlocked):
@@ -157,10 +195,12 @@ def _no_token(adapter: Adapter, tx: Tx, token: LinkToken, refusal: UpstreamError
         link_changes.abha_deactivated(adapter, tx, token.abha_address)
     if any(code in sentence for code in MISMATCH):
         sentence = f"{sentence} {link_tokens.advice(adapter, tx, token)}"
-    _give_up_token(adapter, tx, token, type(refusal).__name__, sentence)
+    give_up_token(adapter, tx, token, type(refusal).__name__, sentence)
 
 
-def _give_up_token(adapter: Adapter, tx: Tx, token: LinkToken, error: str, sentence: str) -> None:
+def give_up_token(adapter: Adapter, tx: Tx, token: LinkToken, error: str, sentence: str) -> None:
+    """There is no token, for the reason in `sentence`; the links that wait for it fail with it."""
+    link_challenges.drop(tx, token.id)
     links.put_token(
         tx,
         adapter,

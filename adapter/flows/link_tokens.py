@@ -18,10 +18,10 @@ from adapter.flows.linked import self_started
 from adapter.protocol.errors import AskedAlready
 from adapter.protocol.messages import GenerateLinkTokenRequest
 from adapter.rules import demographics, link_pace
-from adapter.rules.patients import GENDER_LETTERS, PatientFacts, folded
+from adapter.rules.patients import GENDER_LETTERS, PatientFacts, folded, whole_date
 from adapter.rules.states import LinkTokenState
 from adapter.runtime import Adapter
-from adapter.stores import abha_profiles, links, outbox
+from adapter.stores import abha_profiles, link_challenges, links, outbox
 from adapter.stores import link_pace as paces
 from adapter.stores.db import Tx
 from adapter.stores.links import LinkToken
@@ -29,6 +29,10 @@ from adapter.stores.outbox import OutboxRow
 
 #: A token that ends sooner is not used any more: a link must not outlive it under way.
 LAST_DAY = timedelta(days=1)
+CHALLENGED_SENTENCE = (
+    "ABDM wants the patient's proof first: type the OTP that they got (GET "
+    "/hims/v1/links/challenges names it), or let them allow it in their app."
+)
 
 
 def request_of(
@@ -45,7 +49,13 @@ def request_of(
         if told.name and told.gender and told.year_of_birth:
             number = told.abha_number or next(iter(facts.abha_numbers), None)
             return GenerateLinkTokenRequest(
-                address, number, told.name, told.gender, told.year_of_birth
+                address,
+                number,
+                told.name,
+                told.gender,
+                told.year_of_birth,
+                birth_date=whole_date(told.date_of_birth),
+                mobile=told.full_mobile,
             )
     if not facts.names or facts.gender is None or facts.birth_year is None:
         return None
@@ -55,6 +65,8 @@ def request_of(
         name=facts.names[0],
         gender=GENDER_LETTERS.get(facts.gender, "U"),
         year_of_birth=facts.birth_year,
+        birth_date=facts.birth_date,
+        mobile=next(iter(facts.mobiles), None),
     )
 
 
@@ -90,7 +102,8 @@ def ask_for_token(adapter: Adapter, tx: Tx, hip_id: str, request: GenerateLinkTo
     """Have a link token at hand before there is anything to link; nothing where one is in force or
     asked for already."""
     token = prepared(adapter, tx, hip_id, request)
-    if token.state is not LinkTokenState.REQUESTED and not in_force(adapter, token):
+    under_way = token.state is LinkTokenState.REQUESTED or challenged(adapter, tx, token)
+    if not under_way and not in_force(adapter, token):
         ask(adapter, tx, token)
 
 
@@ -102,6 +115,14 @@ def in_force(adapter: Adapter, token: LinkToken) -> bool:
         and ends is not None
         and ends - LAST_DAY > adapter.clock()
     )
+
+
+def challenged(adapter: Adapter, tx: Tx, token: LinkToken) -> bool:
+    """Whether a person can still prove this request: at the desk, or in the patient's app."""
+    if token.state is not LinkTokenState.CHALLENGED:
+        return False
+    challenge = link_challenges.of_token(tx, token.id)
+    return challenge is not None and challenge.expires_at > adapter.clock()
 
 
 def ask(adapter: Adapter, tx: Tx, token: LinkToken) -> str:

@@ -58,7 +58,7 @@ def mark_linked(adapter: Adapter, tx: Tx, rows: Sequence[ContextLink]) -> None:
 
 def self_started(adapter: Adapter, hip_id: str) -> Envelope:
     """The envelope of a message that answers nothing."""
-    return Envelope(adapter.config.abdm_api_version, hip_id=hip_id)
+    return Envelope(adapter.config.api_version_of(hip_id), hip_id=hip_id)
 
 
 def answered(adapter: Adapter, tx: Tx, envelope: Envelope, name: str) -> str:

@@ -206,14 +206,25 @@ def _chosen(session: LinkSession, wanted: tuple[PatientEntry, ...]) -> tuple[Pat
         for context in entry.care_contexts
     }
     keys = [
-        (entry.hi_type, context.reference_number)
+        (hi_type, context.reference_number)
         for entry in wanted
         for context in entry.care_contexts
+        # Without a HI type the care context is meant with all that it was offered with.
+        for hi_type in ([entry.hi_type] if entry.hi_type else _offered_types(session, context))
     ]
     if not keys or any(key not in offered for key in keys):
         raise CareContextNotFound("A care context was chosen that the discovery did not offer.")
     pairs: list[tuple[CareContextEntry, str]] = [(offered[key], key[0]) for key in keys]
     return grouped(session.offered[0].reference_number, session.offered[0].display, pairs)
+
+
+def _offered_types(session: LinkSession, wanted: CareContextEntry) -> list[str]:
+    found = [
+        entry.hi_type
+        for entry in session.offered
+        if wanted.reference_number in {each.reference_number for each in entry.care_contexts}
+    ]
+    return found or [""]
 
 
 def _judge(

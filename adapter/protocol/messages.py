@@ -8,7 +8,7 @@ All times are aware UTC. Nothing here may perform I/O.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal
 
@@ -143,7 +143,8 @@ class ConsentArtefact:
 class GenerateLinkTokenRequest:
     """HIP asks for a link token (V3 contract 6.1). `abha_number`: 14 digits or None.
 
-    `birth_date` and `mobile` (ten digits): for a challenge by demographics, where one comes.
+    `birth_date` and `mobile` (ten digits): for a challenge by demographics, where one comes; they
+    make no other request of it.
     """
 
     abha_address: str
@@ -151,8 +152,8 @@ class GenerateLinkTokenRequest:
     name: str
     gender: str
     year_of_birth: int
-    birth_date: date | None = None
-    mobile: str | None = None
+    birth_date: date | None = field(default=None, compare=False)
+    mobile: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

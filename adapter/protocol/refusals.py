@@ -110,6 +110,18 @@ RULES: tuple[Rule, ...] = (
       for n in (1134, 1216, 1308, 1407)),
     *(Rule(f"ABDM-{n}", Rejected, hint=_CREDENTIALS) for n in (1921, 1922, 1923)),
 
+    # The older generation: gateway (2…) and consent manager (1…), codes without a prefix.
+    *(Rule(f"{n}", RetryLater) for n in (2429, 2503, 2504)),
+    Rule("2401", SessionExpired, hint=_CREDENTIALS),
+    *(Rule(f"{n}", Rejected, hint=_REGISTRATION) for n in (2505, 2506, 2507, 2508)),
+    Rule("1401", LinkTokenRefused, operation=_LINK),
+    Rule("1401", SessionExpired, hint=_CREDENTIALS),
+    Rule("1404", Rejected, hint="No such ABHA address; correct it on the patient's record."),
+    Rule("1405", Rejected, hint="The OTP is wrong; type it again."),
+    Rule("1406", Rejected, hint="Link the visit again, and the patient gets a new OTP."),
+    *(Rule(f"{n}", Rejected, hint="ABDM allows no more OTPs for a while; link again later.")
+      for n in (1407, 1408, 1423)),
+
     # The catch-all code: its words decide.
     Rule("ABDM-9999", RetryLater, "try again later"),
     Rule("ABDM-9999", RetryLater, "please try later"),

@@ -30,6 +30,7 @@ __all__ = [
     "inbound",
     "offers",
     "outbound",
+    "question_of",
 ]
 
 _DIALECTS = {each.name: each for each in (v3.DIALECT, v05.DIALECT, v05.SHARE_DIALECT)}
@@ -54,6 +55,15 @@ def inbound(dialect: str) -> tuple[Inbound, ...]:
 def outbound(dialect: str, message: type) -> Outbound:
     """The row by which `message` leaves. Raises KeyError when the dialect has none."""
     return {row.message: row for row in _DIALECTS[dialect].outbound}[message]
+
+
+def question_of(dialect: str, answer: type) -> str:
+    """The name of the message of ours that `answer` answers. Raises KeyError for a message that
+    answers none."""
+    found = _inbound_by_name(dialect)[answer.__name__].answers
+    if found is None:
+        raise KeyError(f"{answer.__name__} answers nothing")
+    return found.__name__
 
 
 def offers(dialect: str, message: type) -> bool:

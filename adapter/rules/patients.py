@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from mappings import systems
@@ -19,8 +20,9 @@ ABHA_DIGITS = 14
 
 @dataclass(frozen=True)
 class PatientFacts:
-    """Identifiers, names, gender and birth year. ABHA numbers and mobiles are bare digits, ABHA
-    addresses as written; the first of each is the one to use."""
+    """Identifiers, names, gender, birth year, and birth date where it is known to the day. ABHA
+    numbers and mobiles are bare digits, ABHA addresses as written; the first of each is the one to
+    use."""
 
     patient_id: str
     abha_addresses: tuple[str, ...] = ()
@@ -30,6 +32,7 @@ class PatientFacts:
     names: tuple[str, ...] = ()
     gender: str | None = None
     birth_year: int | None = None
+    birth_date: date | None = None
 
 
 def digits(text: str) -> str:
@@ -81,8 +84,17 @@ def read_patient(patient: dict[str, Any]) -> PatientFacts:
         names=_distinct(names),
         gender=patient.get("gender"),
         birth_year=int(year) if len(year) == 4 and year.isdigit() else None,
+        birth_date=whole_date(patient.get("birthDate")),
     )
 
 
 def _distinct(values: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for value in values if value))
+
+
+def whole_date(text: object) -> date | None:
+    """A date that is known to the day, None for a year or a month alone."""
+    try:
+        return date.fromisoformat(text) if isinstance(text, str) and len(text) == 10 else None
+    except ValueError:
+        return None

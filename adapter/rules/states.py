@@ -50,9 +50,10 @@ class QueueTokenState(StrEnum):
 
 
 class LinkTokenState(StrEnum):
-    """A link token of one (HIP, ABHA address)."""
+    """A link token of one (HIP, ABHA address). CHALLENGED: a person has to prove the request."""
 
     REQUESTED = "REQUESTED"
+    CHALLENGED = "CHALLENGED"
     ACTIVE = "ACTIVE"
     EXPIRED = "EXPIRED"
     REJECTED = "REJECTED"
@@ -233,9 +234,16 @@ MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
     },
     LinkTokenState: {
         LinkTokenState.REQUESTED: {
+            LinkTokenState.CHALLENGED,
             LinkTokenState.ACTIVE,
             LinkTokenState.REJECTED,
             LinkTokenState.EXPIRED,
+        },
+        LinkTokenState.CHALLENGED: {
+            LinkTokenState.ACTIVE,
+            LinkTokenState.REJECTED,
+            LinkTokenState.EXPIRED,
+            LinkTokenState.REQUESTED,
         },
         LinkTokenState.ACTIVE: {LinkTokenState.EXPIRED, LinkTokenState.REQUESTED},
         LinkTokenState.EXPIRED: {LinkTokenState.REQUESTED},

@@ -235,6 +235,12 @@ def doubted(tx: Tx, abha_address: str, sentence: str, *, active: bool) -> None:
     tx.execute(sa.update(abha_profile).where(address).values(values))
 
 
+def reactivated(tx: Tx, abha_address: str) -> None:
+    """The holder has their ABHA back."""
+    address = abha_profile.c.abha_address == folded(abha_address)
+    tx.execute(sa.update(abha_profile).where(address).values(active=True, sentence=None))
+
+
 def by_id(tx: Tx, adapter: Adapter, profile_id: str, *, hold: bool = False) -> ProfileRow | None:
     """The profile of this id; `hold`: until the transaction ends, since it will be changed."""
     return _one(tx, adapter, abha_profile.c.id == profile_id, hold=hold)

@@ -1,7 +1,7 @@
 """The claims that tell the gateway's tokens from those of other clients of its realm, once learned.
 
-Kept in `setting`, so that a restart and every other process know them. `CALLBACK_TOKEN_CLAIMS` in
-the configuration stands above this.
+Kept in `setting` for each generation of the gateway's interface, so that a restart and every other
+process know them. `CALLBACK_TOKEN_CLAIMS` in the configuration stands above this.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from adapter.stores.db import Database, Tx, outbox_attempt
 KEY = "callback_token_claims"
 
 
-def pinned(tx: Tx) -> dict[str, str] | None:
+def _key(generation: str) -> str:
+    return KEY if generation == "v3" else f"{KEY}:{generation}"
+
+
+def pinned(tx: Tx, generation: str) -> dict[str, str] | None:
     """The claims learned, None while there are none."""
-    kept = settings.get(tx, KEY)
+    kept = settings.get(tx, _key(generation))
     return dict(orjson.loads(kept)) if kept else None
 
 
-def pin(db: Database, tx: Tx, claims: Mapping[str, str], response_to: str) -> bool:
+def pin(db: Database, tx: Tx, generation: str, claims: Mapping[str, str], response_to: str) -> bool:
     """Learn `claims` if `response_to` is a REQUEST-ID that we sent; whether it was.
 
     Whoever comes second changes nothing.
@@ -31,5 +35,5 @@ def pin(db: Database, tx: Tx, claims: Mapping[str, str], response_to: str) -> bo
     ours = sa.select(outbox_attempt.c.request_id).where(outbox_attempt.c.request_id == response_to)
     if tx.scalar(ours) is None:
         return False
-    settings.put_once(db, tx, KEY, orjson.dumps(dict(claims)).decode())
+    settings.put_once(db, tx, _key(generation), orjson.dumps(dict(claims)).decode())
     return True

@@ -141,6 +141,21 @@ link_token = sa.Table(
     sa.UniqueConstraint("hip_id", "abha_address", name="uq_link_token_pair"),
 )
 
+link_challenge = sa.Table(
+    "link_challenge",
+    metadata,
+    sa.Column("token_id", sa.String(36), primary_key=True),
+    sa.Column("hip_id", sa.String(64), nullable=False),
+    sa.Column("transaction_id", sa.String(64), nullable=False),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("hint", sa.String(64)),
+    sa.Column("dialect", sa.String(8), nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False),
+    sa.Column("sentence", sa.String(500)),
+    sa.UniqueConstraint("hip_id", "transaction_id", name="uq_link_challenge_transaction"),
+)
+
 link_session = sa.Table(
     "link_session",
     metadata,

@@ -355,6 +355,17 @@ def sentence_of(tx: Tx, message: str, subject: str) -> str | None:
     return found
 
 
+def newest(tx: Tx, message: str, subject: str) -> OutboxRow | None:
+    """The newest message of this class about `subject`."""
+    row = tx.execute(
+        sa.select(outbox)
+        .where(outbox.c.message == message, outbox.c.subject == subject)
+        .order_by(outbox.c.created_at.desc())
+        .limit(1)
+    ).one_or_none()
+    return _row(row) if row is not None else None
+
+
 def overdue(tx: Tx, now: datetime, *, limit: int = 100) -> list[OutboxRow]:
     """Rows whose answer should be here."""
     rows = tx.execute(

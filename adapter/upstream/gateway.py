@@ -1,4 +1,7 @@
-"""The ABDM gateway: session token, key set, one attempt at sending one message.
+"""The ABDM gateway: session tokens, key sets, one attempt at sending one message.
+
+Each generation of its interface has a session and a key set of its own; which one a message needs
+is its dialect's business.
 
 `send` makes exactly one HTTP attempt and says by its exception what the answer means; repeating is
 the outbox's business, which stores each attempt's REQUEST-ID before it leaves. The token stays in
@@ -10,13 +13,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
 
 from adapter import metrics
 from adapter.config import Config
-from adapter.protocol import ids, timestamps, v3
+from adapter.protocol import ids, routes, timestamps
 from adapter.protocol.errors import ClockRejected, RetryLater, SessionExpired, UpstreamError
 from adapter.protocol.messages import Envelope
 from adapter.protocol.refusals import reaction, read_refusal
@@ -39,11 +43,26 @@ class Gateway:
         self._clock = clock
         self._http = http.session(config.abdm_url)
         self._session_lock = threading.Lock()
-        self._token: str | None = None
-        self._renew_at: datetime | None = None
+        self._sessions: dict[str, tuple[str, datetime]] = {}
         self.clock_offset: timedelta | None = None
         """The gateway's clock less ours, from the Date header of its latest answer."""
-        self.keys = KeySet(self._fetch_keys, clock)
+        self._keys = {
+            each: KeySet(partial(self._fetch_keys, each), clock) for each in config.api_versions
+        }
+
+    @property
+    def keys(self) -> KeySet:
+        """The keys of the generation that is used where nothing else is said."""
+        return self._keys[self._config.abdm_api_version]
+
+    def keys_of(self, generation: str) -> KeySet:
+        """The keys that sign the callbacks of `generation`. Raises KeyError for one not in use."""
+        return self._keys[generation]
+
+    def prefetch_keys(self) -> None:
+        """Fetch all keys in the background, so that the first callback finds them."""
+        for keys in self._keys.values():
+            keys.prefetch()
 
     def send(self, route: Outbound, envelope: Envelope, message: Any, request_id: str) -> None:
         """One attempt at delivering `message` under the REQUEST-ID `request_id`.
@@ -53,10 +72,12 @@ class Gateway:
         LinkTokenRefused, ClockRejected or Rejected.
         """
         name = route.message.__name__
+        dialect = routes.dialect_of(envelope.dialect)
         wire = route.encode(envelope, message)
+        wire = routes.enveloped(envelope.dialect, wire, request_id, self._clock())
         try:
-            token = self.session_token()
-            headers = self._headers(request_id) | wire.headers
+            token = self.session_token(dialect.generation)
+            headers = {"X-CM-ID": self._config.x_cm_id} | wire.headers
             headers["Authorization"] = f"Bearer {token}"
             answer = self._call(route.method, route.path, headers, wire.body)
             if answer.status not in route.accepts:
@@ -66,31 +87,38 @@ class Gateway:
             raise
         metrics.GATEWAY_CALLS.labels(name, "accepted").inc()
 
-    def session_token(self) -> str:
+    def session_token(self, generation: str | None = None) -> str:
         """A bearer token with at least 30 s left; fetched once, however many threads ask.
 
+        `generation`: whose token, ABDM_API_VERSION's where none is named.
         Raises RetryLater, also when the credentials are refused: messages wait for the operator to
         correct them, until their deadlines.
         """
+        generation = generation or self._config.abdm_api_version
         with self._session_lock:
-            if self._token is None or self._renew_at is None or self._clock() >= self._renew_at:
-                self._token, self._renew_at = self._new_session()
-            return self._token
+            present = self._sessions.get(generation)
+            if present is None or self._clock() >= present[1]:
+                # Gone while a new one is asked for: a refused request leaves none.
+                self._sessions.pop(generation, None)
+                present = self._sessions[generation] = self._new_session(generation)
+            return present[0]
 
     def drop_token(self, token: str) -> None:
         """Forget `token`, unless another thread has replaced it already."""
         with self._session_lock:
-            if self._token == token:
-                self._token = None
+            for generation, (known, _) in list(self._sessions.items()):
+                if known == token:
+                    del self._sessions[generation]
 
-    def _new_session(self) -> tuple[str, datetime]:
+    def _new_session(self, generation: str) -> tuple[str, datetime]:
         body = {
             "clientId": self._config.abdm_client_id,
             "clientSecret": self._config.abdm_client_secret.get_secret_value(),
             "grantType": "client_credentials",
         }
         asked_at = self._clock()
-        answer = self._call("POST", v3.SESSIONS_PATH, self._headers(ids.new_request_id()), body)
+        path = routes.dialect_of(generation).sessions_path
+        answer = self._call("POST", path, self._headers(ids.new_request_id()), body)
         if answer.status not in (200, 202):
             error = reaction(
                 "SessionRequest",
@@ -113,11 +141,11 @@ class Gateway:
         except (TypeError, ValueError, OverflowError):
             return token, asked_at + timedelta(seconds=DEFAULT_LIFE_SECONDS) - RENEW_BEFORE
 
-    def _fetch_keys(self) -> dict[str, Any]:
+    def _fetch_keys(self, generation: str) -> dict[str, Any]:
         # The sandbox has answered with and without the token, so it is sent (V3 contract 4).
-        token = self.session_token()
+        token = self.session_token(generation)
         headers = self._headers(ids.new_request_id()) | {"Authorization": f"Bearer {token}"}
-        answer = self._call("GET", v3.CERTS_PATH, headers, None)
+        answer = self._call("GET", routes.dialect_of(generation).certs_path, headers, None)
         if answer.status != 200:
             raise self._refused("CertsGet", answer, token)
         return _json_object(answer.body)

@@ -88,7 +88,8 @@ class Service:
         headers: Mapping[str, str],
         accepts: Collection[int],
     ) -> http.Answer:
-        token = self._gateway.session_token()
+        # Services of V3's time take V3's session, whatever the facilities speak.
+        token = self._gateway.session_token("v3")
         sent = {
             "REQUEST-ID": ids.new_request_id(),
             "TIMESTAMP": timestamps.format(self._clock()),

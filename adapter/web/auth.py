@@ -43,48 +43,60 @@ LONGEST_NAME = 255
 
 @dataclass(frozen=True)
 class Sender:
-    """A verified token's claims. `late`: expired, so it may only bring what was never seen."""
+    """A verified token's claims. `late`: expired, so it may only bring what was never seen.
+    `generation`: whose keys signed it."""
 
     claims: Mapping[str, Any]
     late: bool
+    generation: str
 
 
 class GatewayAuth:
-    """Verifies callbacks' tokens; remembers the pinned claims for this process."""
+    """Verifies callbacks' tokens, each generation's with its own keys and its own sender; remembers
+    the pinned claims for this process."""
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
-        self._pinned: Mapping[str, str] | None = adapter.config.callback_token_claims or None
-        self._looked_at = 0.0
+        self._pinned = {
+            generation: claims
+            for generation in adapter.config.api_versions
+            if (claims := adapter.config.token_claims_of(generation))
+        }
+        self._looked_at: dict[str, float] = {}
 
-    def verify(self, authorization: str | None) -> Sender:
-        """The sender of a callback, by its Authorization header.
+    def verify(self, authorization: str | None, generation: str) -> Sender:
+        """The sender of a callback of `generation`, by its Authorization header.
 
         Raises Unauthenticated, DependencyUnavailable when the gateway's keys cannot be had.
         """
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             _refuse("no bearer token")
-        claims = self._signed_claims(token.strip())
+        claims = self._signed_claims(token.strip(), generation)
         late = self._check_times(claims)
-        self._check_sender(claims)
-        return Sender(claims, late)
+        self._check_sender(claims, generation)
+        return Sender(claims, late, generation)
 
-    def pinned_claims(self) -> Mapping[str, str] | None:
-        """The claims that a callback must carry, None while none are pinned."""
-        if self._pinned is None and monotonic() - self._looked_at >= LOOK_SECONDS:
-            looked_at = monotonic()
+    def pinned_claims(self, generation: str) -> Mapping[str, str] | None:
+        """The claims that a callback of `generation` must carry, None while none are pinned."""
+        present = self._pinned.get(generation)
+        looked_at = self._looked_at.get(generation)
+        if present is None and (looked_at is None or monotonic() - looked_at >= LOOK_SECONDS):
+            started = monotonic()
             with self._adapter.db.reading() as tx:
-                self._pinned = callback_sender.pinned(tx)
-            self._looked_at = looked_at
-        return self._pinned
+                present = callback_sender.pinned(tx, generation)
+            if present is not None:
+                self._pinned[generation] = present
+            self._looked_at[generation] = started
+        return present
 
     def learn(self, tx: Tx, sender: Sender, response_to: str | None) -> None:
         """Pin the sender's claims if none are pinned and it answers a REQUEST-ID of ours.
 
         Only the party our message went to can know that id.
         """
-        if self._pinned is not None or response_to is None:
+        generation = sender.generation
+        if generation in self._pinned or response_to is None:
             return
         learned = {
             name: sender.claims[name]
@@ -92,18 +104,18 @@ class GatewayAuth:
             if isinstance(sender.claims.get(name), str)
         }
         # Not kept in memory here: the transaction may still fail. The next call reads it.
-        if learned and callback_sender.pin(self._adapter.db, tx, learned, response_to):
-            self._looked_at = 0.0
+        if learned and callback_sender.pin(self._adapter.db, tx, generation, learned, response_to):
+            self._looked_at.pop(generation, None)
             log.info("callback sender pinned", claims=sorted(learned))
 
-    def _signed_claims(self, token: str) -> Mapping[str, Any]:
+    def _signed_claims(self, token: str, generation: str) -> Mapping[str, Any]:
         try:
             kid, algorithm = _stated_key(token)
         except jwt.PyJWTError:
             _refuse("no readable token")
         if not isinstance(kid, str) or not kid:
             _refuse("no key id")
-        key = self._adapter.gateway.keys.get(kid)
+        key = self._adapter.gateway.keys_of(generation).get(kid)
         if key is None:
             _refuse("unknown key id")
         # The key says which algorithm is right; `none` and HS* are no algorithm of any key.
@@ -125,8 +137,8 @@ class GatewayAuth:
             _refuse("expired")
         return overdue > leeway
 
-    def _check_sender(self, claims: Mapping[str, Any]) -> None:
-        for name, value in (self.pinned_claims() or {}).items():
+    def _check_sender(self, claims: Mapping[str, Any], generation: str) -> None:
+        for name, value in (self.pinned_claims(generation) or {}).items():
             stated = claims.get(name)
             if stated != value and not (isinstance(stated, list) and value in stated):
                 log.warning(

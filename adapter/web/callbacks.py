@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
@@ -50,6 +50,7 @@ def _view(
 
     def receive() -> Response:
         started = perf_counter()
+        g.dialect = dialect  # a refusal is said in it
         try:
             with adapter.turns.answering():
                 outcome = _receive(adapter, auth, together, dialect, row)
@@ -72,7 +73,8 @@ def _receive(
     request.max_content_length = limit
     if (request.content_length or 0) > limit:
         raise RequestEntityTooLarge
-    sender = auth.verify(request.headers.get("Authorization"))
+    generation = routes.dialect_of(dialect).generation
+    sender = auth.verify(request.headers.get("Authorization"), generation)
     if not request.is_json:
         raise UnsupportedMediaType
     body = request.get_data(cache=False)

@@ -7,12 +7,14 @@ is answered with ABDM-9999 and logged by class and place, without its text.
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 import structlog
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from adapter.faults import failure
+from adapter.protocol import routes
 from adapter.protocol.abha_refusals import HTTP_STATUS, AbhaRefused
 from adapter.protocol.errors import CODES, RequestError, RetryLater, UpstreamError
 
@@ -28,9 +30,10 @@ _SENTENCES = {
 }
 
 
-def body(name: str, message: str) -> dict[str, dict[str, str]]:
-    """The JSON body for the error class `name`."""
-    return {"error": {"code": CODES[name].v3, "message": message}}
+def body(name: str, message: str) -> dict[str, dict[str, Any]]:
+    """The JSON body for the error class `name`; a callback's refusal has its own dialect's code."""
+    dialect = routes.dialect_of(g.get("dialect", "v3"))
+    return {"error": {"code": dialect.code(name), "message": message}}
 
 
 def register(app: Flask) -> None:

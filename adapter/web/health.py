@@ -81,7 +81,7 @@ def checks(adapter: Adapter, auth: GatewayAuth | None) -> dict[str, Check]:
     if auth is not None:
         found["facilities"] = _facilities(adapter)
         found["gateway_session"] = _session(adapter)
-        found["callback_sender"] = _sender(auth)
+        found["callback_sender"] = _sender(adapter, auth)
         found["clock"] = _clock(adapter)
     return found
 
@@ -126,23 +126,27 @@ def _guide(adapter: Adapter) -> Check:
 
 def _session(adapter: Adapter) -> Check:
     try:
-        adapter.gateway.session_token()
+        for generation in sorted(adapter.config.api_versions):
+            adapter.gateway.session_token(generation)
     except UpstreamError as error:
         return Check(False, error.sentence)
     return Check(True, "a session token is at hand")
 
 
-def _sender(auth: GatewayAuth) -> Check:
+def _sender(adapter: Adapter, auth: GatewayAuth) -> Check:
     try:
-        pinned = auth.pinned_claims()
+        pinned = {each: auth.pinned_claims(each) for each in sorted(adapter.config.api_versions)}
     except SQLAlchemyError:
-        pinned = None
-    if pinned:
-        return Check(True, f"callbacks must carry the pinned {', '.join(sorted(pinned))}", False)
+        pinned = dict.fromkeys(sorted(adapter.config.api_versions))
+    if all(pinned.values()):
+        names = sorted({name for claims in pinned.values() for name in claims or {}})
+        return Check(True, f"callbacks must carry the pinned {', '.join(names)}", False)
+    missing = [each for each, claims in pinned.items() if not claims]
+    of = f" of {', '.join(missing)}" if len(pinned) > 1 else ""
     return Check(
         False,
-        "No sender is pinned yet: any client of the gateway's realm could send callbacks. It is "
-        "learned from the first answer to a message of ours; or set CALLBACK_TOKEN_CLAIMS.",
+        f"No sender{of} is pinned yet: any client of the gateway's realm could send callbacks. It "
+        "is learned from the first answer to a message of ours; or set CALLBACK_TOKEN_CLAIMS.",
         needed=False,
     )
 

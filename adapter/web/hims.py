@@ -12,7 +12,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from adapter.flows import hip_linking, link_changes, link_status, lookup
+from adapter.flows import hip_linking, link_challenge, link_changes, link_status, lookup
+from adapter.protocol import timestamps
 from adapter.protocol.errors import (
     DependencyUnavailable,
     FhirUnavailable,
@@ -20,7 +21,7 @@ from adapter.protocol.errors import (
     NotFound,
 )
 from adapter.runtime import Adapter
-from adapter.stores import overview
+from adapter.stores import link_challenges, overview
 from adapter.web.answering import hip_ids_of
 from adapter.web.auth import Caller, require_hims_key
 from mappings.records import DocumentImpossible
@@ -53,6 +54,8 @@ def blueprint(adapter: Adapter) -> Blueprint:
     route("/links", "POST", _link)
     route("/links", "GET", _links)
     route("/links/status", "GET", _link_status)
+    route("/links/challenges", "GET", _challenges)
+    route("/links/challenges/<challenge_id>", "POST", _challenge)
     route("/consents/<artefact_id>", "GET", _consent)
     route("/transfers", "GET", _transfers)
     route("/transfers/<transfer_id>", "GET", _transfer)
@@ -146,6 +149,27 @@ def _link_status(adapter: Adapter, _caller: Caller, hip_ids: frozenset[str]) -> 
     if patient_id:
         return jsonify(care_contexts=link_status.of_patient(adapter, patient_id, hip_ids))
     return jsonify(link_status.of_hospital(adapter, hip_ids, limit=LARGEST_LIST))
+
+
+def _challenges(adapter: Adapter, _caller: Caller, hip_ids: frozenset[str]) -> Response:
+    with adapter.db.reading() as tx:
+        found = link_challenges.waiting(tx, hip_ids, adapter.clock())
+    return jsonify(
+        challenges=[row | {"expires_at": timestamps.format(row["expires_at"])} for row in found]
+    )
+
+
+def _challenge(
+    adapter: Adapter, _caller: Caller, hip_ids: frozenset[str], challenge_id: str
+) -> Response:
+    body = request.get_json(silent=True)
+    otp = body.get("otp") if isinstance(body, dict) else None
+    if not isinstance(otp, str):
+        raise MalformedRequest('Send {"otp": "<what the patient got>"} as JSON.')
+    link_challenge.confirm_otp(adapter, challenge_id, otp, hip_ids=hip_ids)
+    response = jsonify(message="ABDM compares the OTP; look at the visit's links for the outcome.")
+    response.status_code = 202
+    return response
 
 
 def _consent(

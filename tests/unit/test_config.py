@@ -62,6 +62,8 @@ def test_without_abdm_nothing_of_abdm_is_needed() -> None:
         ("abdm_facilities", "IN1,IN1", "ABDM_FACILITIES"),
         ("abdm_api_version", "v9", "ABDM_API_VERSION"),
         ("callback_token_claims", "iss", "CALLBACK_TOKEN_CLAIMS"),
+        ("facility_api_versions", "IN1=v2", "FACILITY_API_VERSIONS"),
+        ("facility_api_versions", "v0.5", "FACILITY_API_VERSIONS"),
         ("hims_timezone", "India", "HIMS_TIMEZONE: is no time zone"),
         ("hims_timezone", "../etc/passwd", "HIMS_TIMEZONE: is no time zone"),
         ("hims_timezone", "", "HIMS_TIMEZONE: is no time zone"),
@@ -88,3 +90,14 @@ def test_api_key_may_be_limited_to_facilities() -> None:
 
 def test_secrets_do_not_show_in_repr() -> None:
     assert "canary-secret" not in repr(config())
+
+
+def test_a_facility_may_speak_another_generation_and_its_sender_is_another() -> None:
+    settings = config(
+        facility_api_versions="HIP-1=v0.5", callback_token_claims="azp=g,v0.5:azp=older"
+    )
+    assert settings.api_version_of("HIP-1") == "v0.5"
+    assert settings.api_version_of("HIP-2") == "v3"
+    assert settings.api_versions == {"v3", "v0.5"}
+    assert settings.token_claims_of("v3") == {"azp": "g"}
+    assert settings.token_claims_of("v0.5") == {"azp": "older"}
