@@ -246,8 +246,10 @@ def advance(adapter: Adapter, tx: Tx, hip_id: str, abha_address: str) -> str:
     if token.state is LinkTokenState.REQUESTED:
         # Once it has left, the answer, or its absence, decides.
         return link_tokens.wait_sentence(adapter, token.requested_at - adapter.clock())
-    if link_tokens.challenged(adapter, tx, token):
-        return link_tokens.CHALLENGED_SENTENCE
+    if token.state is LinkTokenState.CHALLENGED:
+        if link_tokens.challenged(adapter, tx, token):
+            return link_tokens.CHALLENGED_SENTENCE
+        return link_tokens.lapsed(adapter, tx, token, rows)
     return link_tokens.ask(adapter, tx, token)
 
 

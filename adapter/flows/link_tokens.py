@@ -10,21 +10,22 @@ block (V3 contract 6.1; cases HIP_INTI_LINK_501 to 505). So the moment of leavin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from adapter.flows.handler import ANY_REPLY
 from adapter.flows.linked import self_started
-from adapter.protocol.errors import AskedAlready
+from adapter.protocol.errors import AskedAlready, Rejected
 from adapter.protocol.messages import GenerateLinkTokenRequest
 from adapter.rules import demographics, link_pace
 from adapter.rules.patients import GENDER_LETTERS, PatientFacts, folded, whole_date
-from adapter.rules.states import LinkTokenState
+from adapter.rules.states import CareContextLinkState, LinkTokenState
 from adapter.runtime import Adapter
 from adapter.stores import abha_profiles, link_challenges, links, outbox
 from adapter.stores import link_pace as paces
 from adapter.stores.db import Tx
-from adapter.stores.links import LinkToken
+from adapter.stores.links import ContextLink, LinkToken
 from adapter.stores.outbox import OutboxRow
 
 #: A token that ends sooner is not used any more: a link must not outlive it under way.
@@ -92,6 +93,8 @@ def prepared(adapter: Adapter, tx: Tx, hip_id: str, request: GenerateLinkTokenRe
         if not outbox.withdraw(tx, token.id, adapter.clock(), "Corrected", sentence):
             return token  # it has left: its answer decides
         token = replace(token, state=LinkTokenState.EXPIRED, request=request)
+    elif token.state is LinkTokenState.CHALLENGED and not challenged(adapter, tx, token):
+        token = replace(token, state=LinkTokenState.EXPIRED, request=request)
     elif not in_force(adapter, token):
         token = replace(token, request=request)
     links.put_token(tx, adapter, token)
@@ -123,6 +126,20 @@ def challenged(adapter: Adapter, tx: Tx, token: LinkToken) -> bool:
         return False
     challenge = link_challenges.of_token(tx, token.id)
     return challenge is not None and challenge.expires_at > adapter.clock()
+
+
+def lapsed(adapter: Adapter, tx: Tx, token: LinkToken, rows: Sequence[ContextLink]) -> str:
+    """Nobody proved the request in time: the links fail, and nothing is asked again by itself,
+    since each request may send the patient another OTP. Returns the sentence that says so."""
+    sentence = "Nobody gave the patient's proof in time; link again when the patient is there."
+    error = Rejected.__name__
+    link_challenges.drop(tx, token.id)
+    refused = replace(
+        token, state=LinkTokenState.REJECTED, token=None, error=error, sentence=sentence
+    )
+    links.put_token(tx, adapter, refused)
+    links.move(tx, rows, CareContextLinkState.FAILED, error=error, sentence=sentence)
+    return sentence
 
 
 def ask(adapter: Adapter, tx: Tx, token: LinkToken) -> str:

@@ -25,8 +25,14 @@ def database_url(tmp_path: Path) -> str:
     return rig.sqlite_url(tmp_path)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module that names GENERATIONS runs in each of them."""
+    if "generation" in metafunc.fixturenames:
+        metafunc.parametrize("generation", getattr(metafunc.module, "GENERATIONS", ("v3",)))
+
+
 @pytest.fixture
-def site(database_url: str, hapi: Any) -> Iterator[Site]:
+def site(database_url: str, hapi: Any, generation: str) -> Iterator[Site]:
     """An adapter that serves one new facility, real HAPI behind it, a recording outside."""
     hfr_id = f"IN{uuid.uuid4().int % 10**10:010d}"
     with outside() as recorded:
@@ -41,8 +47,9 @@ def site(database_url: str, hapi: Any) -> Iterator[Site]:
             fhir_token=hapi.token,
             allow_local_push=True,
             public_url="https://hospital.example",
+            abdm_api_version=generation,
         )
-        yield Site(adapter, clock, recorded, hfr_id, f"{hfr_id}_1")
+        yield Site(adapter, clock, recorded, hfr_id, f"{hfr_id}_1", generation)
         adapter.db.close()
 
 

@@ -15,6 +15,7 @@ from adapter.flows import hiu_raise
 from adapter.protocol import routes, timestamps
 from adapter.stores import inbox
 from adapter.stores.consent_requests import ConsentRequest
+from tests.flows import wire
 from tests.flows.harness import Call, Json, Site, address_of
 
 INIT = "/consent/v3/request/init"
@@ -81,19 +82,19 @@ def tell(
     """Store a callback to the HIU as the edge does, and do what is due; its REQUEST-ID."""
     request_id = request_id or str(uuid.uuid4())
     hiu_id = hiu_id or site.hip_id
-    raw = json.dumps(body).encode()
+    raw = json.dumps(wire.callback(site.generation, name, body, request_id, site.clock())).encode()
     headers = {
         "REQUEST-ID": request_id,
         "TIMESTAMP": timestamps.format(site.clock()),
         "X-HIU-ID": hiu_id,
     }
-    _, message = routes.decode("v3", name, headers, raw)
+    _, message = routes.decode(site.generation, name, headers, raw)
     with site.adapter.db.transaction() as tx:
         inbox.store(
             tx,
             site.adapter,
             message=name,
-            dialect="v3",
+            dialect=site.generation,
             request_id=request_id,
             hip_id=None,
             hiu_id=hiu_id,

@@ -1,4 +1,4 @@
-"""Callbacks of the older generation: taken where a facility speaks it, checked with its own keys."""
+"""Callbacks of the older generation: taken where a facility speaks it, with its own key set."""
 
 import json
 from typing import Any

@@ -1,0 +1,183 @@
+"""The generations' wire forms, for flow tests that are written once, in the form of V3.
+
+A callback is put into the dialect under test (`callback`), a message of ours is read back from it
+(`as_v3`). A link token's first two steps, which V3 does not have, are answered here (`challenge`);
+the third is the request that V3 makes in one. Written from the published files, not from the
+codecs under test; every body in v0.5's form is checked against its schema.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from conformance import schemas
+
+Json = dict[str, Any]
+
+BOTH = ("v3", "v0.5")
+
+_GATEWAY = "/gateway/v0.5"
+#: (message, path in v0.5, path in V3) of what we send.
+_SENT = (
+    ("LinkTokenConfirm", "/users/auth/confirm", "/api/hiecm/v3/token/generate-token"),
+    ("HipLinkCareContextRequest", "/links/link/add-contexts", "/api/hiecm/hip/v3/link/carecontext"),
+    ("CareContextNotifyRequest", "/links/context/notify", "/api/hiecm/hip/v3/link/context/notify"),
+    ("OnDiscoverRequest", "/care-contexts/on-discover", "/patient/care-context/on-discover"),
+    ("OnLinkInitRequest", "/links/link/on-init", "/link/care-context/on-init"),
+    ("OnLinkConfirmRequest", "/links/link/on-confirm", "/link/care-context/on-confirm"),
+    ("HipConsentOnNotifyRequest", "/consents/hip/on-notify", "/consent/v3/request/hip/on-notify"),
+    (
+        "HipHealthInformationOnRequest",
+        "/health-information/hip/on-request",
+        "/data-flow/v3/health-information/hip/on-request",
+    ),
+    ("DataFlowNotify", "/health-information/notify", "/data-flow/v3/health-information/notify"),
+    ("ConsentRequestInit", "/consent-requests/init", "/consent/v3/request/init"),
+    ("ConsentRequestStatusRequest", "/consent-requests/status", "/consent/v3/request/status"),
+    ("HiuConsentOnNotifyRequest", "/consents/hiu/on-notify", "/consent/v3/request/hiu/on-notify"),
+    ("ConsentFetchRequest", "/consents/fetch", "/consent/v3/fetch"),
+    (
+        "HiuHealthInformationRequest",
+        "/health-information/cm/request",
+        "/data-flow/v3/health-information/request",
+    ),
+)
+_BY_PATH = {_GATEWAY + old: (name, new) for name, old, new in _SENT}
+_OLDER = {"ABHA_NUMBER": "NDHM_HEALTH_NUMBER", "ABHA_ADDRESS": "HEALTH_ID"}
+_NEWER = {old: new for new, old in _OLDER.items()}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP request that reached the outside."""
+
+    path: str
+    headers: dict[str, str]
+    raw: bytes
+
+    @property
+    def body(self) -> Json:
+        parsed: Json = json.loads(self.raw)
+        return parsed
+
+    @property
+    def request_id(self) -> str:
+        return self.headers["request-id"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A callback of v0.5 to be delivered as it is; `request_id`: of the message it answers."""
+
+    request_id: str
+    name: str
+    body: Json
+
+
+def callback(generation: str, name: str, body: Json, request_id: str, now: datetime) -> Json:
+    """The callback `name`, written in the form of V3, as this generation sends it."""
+    if generation == "v3":
+        return body
+    made = {key: value for key, value in body.items() if value is not None}
+    if "response" in made:
+        made["resp"] = made.pop("response")
+    if isinstance(made.get("error"), dict):
+        made["error"] = {**made["error"], "code": int(str(made["error"]["code"])[-4:])}
+    made = _CALLBACKS.get(name, lambda same: same)(made)
+    stamp = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return made | {"requestId": request_id, "timestamp": stamp}
+
+
+def _link_token(body: Json) -> Json:
+    if "linkToken" in body:
+        body["auth"] = {"accessToken": body.pop("linkToken")}
+    body.pop("abhaAddress", None)
+    return body
+
+
+def _linked(body: Json) -> Json:
+    kept = {key: body[key] for key in ("resp", "error") if key in body}
+    return kept if "error" in kept else kept | {"acknowledgement": {"status": "SUCCESS"}}
+
+
+def _discover(body: Json) -> Json:
+    for kind in ("verifiedIdentifiers", "unverifiedIdentifiers"):
+        for each in body["patient"].get(kind) or []:
+            each["type"] = _OLDER.get(each["type"], each["type"])
+    return body
+
+
+def _link_init(body: Json) -> Json:
+    entries = body.get("patient", [])
+    chosen = {c["referenceNumber"]: c for entry in entries for c in entry["careContexts"]}
+    body["patient"] = {
+        "id": body.pop("abhaAddress", None),
+        "referenceNumber": entries[0]["referenceNumber"] if entries else "",
+        "careContexts": [{"referenceNumber": reference} for reference in chosen],
+    }
+    return body
+
+
+def _link_confirm(body: Json) -> Json:
+    body["confirmation"]["token"] = str(body["confirmation"]["token"])
+    return body
+
+
+_CALLBACKS = {
+    "OnGenerateLinkToken": _link_token,
+    "OnHipLinkCareContext": _linked,
+    "DiscoverCareContexts": _discover,
+    "LinkInit": _link_init,
+    "LinkConfirm": _link_confirm,
+}
+
+
+def as_v3(call: Call) -> Call:
+    """What we sent, in the form of V3; V3's own, pages and what V3 does not have as they are."""
+    name, path = _BY_PATH.get(call.path, ("", ""))
+    if not name:
+        return call
+    body = call.body
+    schema = name if name != "DataFlowNotify" else _reporter(body)
+    assert schemas.problems(schema, body, "v0.5") == [], schema
+    headers = call.headers | {"request-id": body.pop("requestId"), "timestamp": body["timestamp"]}
+    del body["timestamp"]
+    if "resp" in body:
+        body["response"] = body.pop("resp")
+    if name == "HipLinkCareContextRequest":
+        headers["x-link-token"] = body["link"]["accessToken"]
+        body = {"patient": [body["link"]["patient"]]}
+    elif name == "OnDiscoverRequest" and "patient" in body:
+        kinds = body["patient"].pop("matchedBy")
+        body["matchedBy"] = [_NEWER.get(kind, kind) for kind in kinds]
+        body["patient"] = [body["patient"]]
+    elif name == "OnLinkConfirmRequest" and "patient" in body:
+        body["patient"] = [body["patient"]]
+    return Call(path, headers, json.dumps(body).encode())
+
+
+def _reporter(body: Json) -> str:
+    return f"DataFlowNotifyBy{body['notification']['notifier']['type'].title()}"
+
+
+def challenge(wires: Sequence[Call], answered: Collection[str]) -> Answer | None:
+    """The answer to a step towards a link token that waits for one: demographics are offered."""
+    for call in wires:
+        step = call.path.removeprefix(_GATEWAY)
+        if step not in ("/users/auth/fetch-modes", "/users/auth/init"):
+            continue
+        body = call.body
+        if body["requestId"] in answered:
+            continue
+        response = {"response": {"requestId": body["requestId"]}}
+        if step.endswith("fetch-modes"):
+            auth: Json = {"purpose": "LINK", "modes": ["MOBILE_OTP", "DEMOGRAPHICS"]}
+            return Answer(body["requestId"], "LinkTokenModes", {"auth": auth, **response})
+        auth = {"transactionId": str(uuid.uuid4()), "mode": body["query"]["authMode"]}
+        return Answer(body["requestId"], "LinkTokenChallenge", {"auth": auth, **response})
+    return None
