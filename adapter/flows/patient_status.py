@@ -1,12 +1,14 @@
 """PatientStatusNotify: ABDM tells that a patient's ABHA was deactivated, deleted or is back.
 
-Noted on the ABHA profile, where the desk sees it; requests for link tokens ABDM refuses by itself.
+Noted on the ABHA profile, where the desk sees it, and the patient's links are withdrawn. One who is
+back is linked again once the desk, or a change of the record, asks for it.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from adapter.flows import link_changes
 from adapter.flows.handler import ANY_REPLY, Commit, Handler
 from adapter.protocol.messages import Envelope, PatientStatusNotify, PatientStatusOnNotifyRequest
 from adapter.runtime import Adapter
@@ -28,6 +30,7 @@ def on_patient_status(adapter: Adapter, envelope: Envelope, message: PatientStat
             abha_profiles.reactivated(tx, message.abha_address)
         else:
             abha_profiles.doubted(tx, message.abha_address, sentence, active=False)
+            link_changes.abha_deactivated(adapter, tx, message.abha_address)
         reply = PatientStatusOnNotifyRequest()
         outbox.queue(tx, adapter, envelope.reply(), reply, deadline=ANY_REPLY)
 

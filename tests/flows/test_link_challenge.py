@@ -192,3 +192,15 @@ def test_no_way_that_can_be_used_fails_the_links_with_what_to_do(site: Site) -> 
     desk = Desk(site, "DEMOGRAPHICS", birthDate="1991")
     assert desk.states() == {"FAILED"}
     assert "date of birth" in site.rows("care_context_link")[0]["sentence"]
+
+
+@pytest.mark.parametrize("status", ["DEACTIVATED", "DELETED"])
+def test_an_abha_that_has_ended_links_nothing_any_more(site: Site, status: str) -> None:
+    desk = Desk(site, "DEMOGRAPHICS")
+    desk.challenge("DEMOGRAPHICS")
+    confirmed(desk)
+    desk.accept()
+    patient = {"id": desk.patient["identifier"][0]["value"]}
+    site.deliver("PatientStatusNotify", {"notification": {"status": status, "patient": patient}})
+    assert desk.states() == {"WITHDRAWN"}
+    assert desk.sent("/patients/status/on-notify")["acknowledgment"] == {"status": "OK"}
