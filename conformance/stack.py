@@ -24,6 +24,7 @@ from cryptography.fernet import Fernet
 from conformance import fhir_server, hospital
 from conformance.fhir_server import FhirServer
 from conformance.simulator.client import SimulatorClient
+from conformance.simulator.state import Generation
 
 Progress = Callable[[str], None]
 CLIENT_ID = "SBXID_DEMO"
@@ -156,6 +157,12 @@ def adapter_env(
     }
 
 
+def _generation(env: dict[str, str]) -> Generation:
+    """In which generation of the gateway's interface the adapter is called back."""
+    asked = env.get("ABDM_API_VERSION") or os.environ.get("ABDM_API_VERSION")
+    return "v0.5" if asked == "v0.5" else "v3"
+
+
 def start(
     folder: Path,
     *,
@@ -213,7 +220,9 @@ def start(
         simulator = spawn("simulator", arguments, {}, folder)
         stack.children.append(simulator)
         wait_until_ready(simulator, f"{simulator_url}/healthz")
-        SimulatorClient(simulator_url).add_bridge(CLIENT_ID, client_secret, url=stack.callback_url)
+        SimulatorClient(simulator_url).add_bridge(
+            CLIENT_ID, client_secret, url=stack.callback_url, generation=_generation(env)
+        )
         on_progress("starting the adapter")
         adapter = spawn("adapter", ["adapter", "serve"], env, folder)
         stack.children.append(adapter)

@@ -57,6 +57,20 @@ class AbhaKeys:
         except (ValueError, binascii.Error):
             return None
 
+    def pem(self) -> str:
+        """The public key as the Health ID service gives it: PEM text."""
+        public = self._private().public_key()
+        spki = serialization.PublicFormat.SubjectPublicKeyInfo
+        return public.public_bytes(serialization.Encoding.PEM, spki).decode()
+
+    def decrypt_older(self, text: str) -> str | None:
+        """The plain value of a field encrypted as the Health ID service asks (PKCS#1 v1.5)."""
+        try:
+            sealed = base64.b64decode(text, validate=True)
+            return self._private().decrypt(sealed, padding.PKCS1v15()).decode()
+        except (ValueError, binascii.Error):
+            return None
+
     def sign(self, claims: dict[str, Any], seconds: float) -> str:
         """A user token with a lifetime in seconds."""
         moment = now()

@@ -66,7 +66,10 @@ class Challenge:
 
 @dataclass
 class Transaction:
-    """One enrolment, login or change, under its txnId; `accounts` are those it may act on."""
+    """One enrolment, login or change, under its txnId; `accounts` are those it may act on.
+
+    `aadhaar` and `mobile`: proven by the steps of the Health ID service so far, "" until then.
+    """
 
     id: str
     client_id: str
@@ -74,6 +77,8 @@ class Transaction:
     accounts: list[str] = field(default_factory=list)
     challenge: Challenge | None = None
     enrolled: str | None = None
+    aadhaar: str = ""
+    mobile: str = ""
 
 
 class AbhaState:

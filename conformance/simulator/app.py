@@ -6,8 +6,6 @@ The control calls and the patient's pages are blueprints of their own.
 
 import functools
 import json
-import socket
-import struct
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,20 +14,25 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from conformance.simulator import counterparts, phr_share, registry, share, sms
+from conformance.simulator import (
+    counterparts,
+    health_id_operations,
+    phr_share,
+    registry,
+    share,
+    sms,
+    v05_operations,
+)
 from conformance.simulator.abha_checks import AbhaOperation, check_abha_call
 from conformance.simulator.abha_operations import OPERATIONS as ABHA_OPERATIONS
+from conformance.simulator.answers import faulty, refused_answer, response_of
 from conformance.simulator.checks import check_call
 from conformance.simulator.control import control_blueprint
 from conformance.simulator.core import Call, Reply, Simulator
 from conformance.simulator.errors import Refusal, Shape, error_body
-from conformance.simulator.faults import Fault
 from conformance.simulator.operations import Operation, by_path
 from conformance.simulator.phr import phr_blueprint
 from conformance.simulator.times import now
-from conformance.simulator.v05_operations import OlderOperation
-from conformance.simulator.v05_operations import answered as answered_older
-from conformance.simulator.v05_operations import by_path as older_by_path
 
 MAX_BODY = 64 * 1024 * 1024
 Answer = Callable[[], Response]
@@ -52,9 +55,9 @@ def create_app(simulator: Simulator) -> Flask:
     for (method, path), operations in by_path().items():
         view = _gateway_view(simulator, operations)
         app.add_url_rule(path, operations[0].message, view, methods=[method])
-    for (method, path), older in older_by_path().items():
-        endpoint = f"{older[0].message} {method} {path}"
-        app.add_url_rule(path, endpoint, _older_view(simulator, older), methods=[method])
+    for (method, path), older in v05_operations.by_path().items():
+        view = _older_view(simulator, v05_operations.picker(older), v05_operations.answered)
+        app.add_url_rule(path, f"{older[0].message} {method} {path}", view, methods=[method])
     for operation in registry.OPERATIONS:
         app.add_url_rule(
             operation.path,
@@ -65,6 +68,13 @@ def create_app(simulator: Simulator) -> Flask:
     for abha in ABHA_OPERATIONS:
         view = _abha_view(simulator, abha)
         app.add_url_rule(abha.path, abha.message, view, methods=[abha.method])
+    for health in health_id_operations.OPERATIONS:
+        view = _older_view(
+            simulator, health_id_operations.picker(health), health_id_operations.answered
+        )
+        app.add_url_rule(
+            health.path, f"{health.message} {health.path}", view, methods=[health.method]
+        )
     app.add_url_rule("/hiu/push/<token>", "push", _push_view(simulator), methods=["POST"])
     app.add_url_rule("/sms", "sms", _sms_view(simulator), methods=["POST"])
     app.register_blueprint(control_blueprint(simulator))
@@ -72,7 +82,7 @@ def create_app(simulator: Simulator) -> Flask:
 
     @app.get("/healthz")
     def healthz() -> Response:
-        return _response(200, {"ok": True})
+        return response_of(200, {"ok": True})
 
     @app.get(share.PATH)
     def scanned() -> Response:
@@ -94,7 +104,7 @@ def create_app(simulator: Simulator) -> Flask:
         shape = next((s for prefix, s in _UNKNOWN.items() if request.path.startswith(prefix)), None)
         if shape is None:
             return Response("There is nothing here.", 404, mimetype="text/plain")
-        return _response(404, error_body(shape, "404", "Not Found", 404))
+        return response_of(404, error_body(shape, "404", "Not Found", 404))
 
     return app
 
@@ -113,15 +123,18 @@ def _gateway_view(simulator: Simulator, operations: list[Operation]) -> Callable
     return view
 
 
-def _older_view(simulator: Simulator, operations: list[OlderOperation]) -> Callable[[], Response]:
+def _older_view(
+    simulator: Simulator,
+    pick: Callable[[Any], Any],
+    answered: Callable[[Simulator, Any, dict[str, str], bytes], Reply],
+) -> Callable[[], Response]:
     def view() -> Response:
-        headers = _headers()
-        body = _decoded(request.get_data()) if len(operations) > 1 else None
-        operation = next((one for one in operations if one.fits(body)), operations[0])
+        headers, raw = _headers(), request.get_data()
+        operation = pick(_decoded(raw))
 
         def answer() -> Response:
-            reply = answered_older(simulator, operation, headers, request.get_data())
-            return _response(reply.status, reply.body)
+            reply = answered(simulator, operation, headers, raw)
+            return response_of(reply.status, reply.body)
 
         return _served(simulator, operation.message, headers, answer)
 
@@ -158,7 +171,7 @@ def _called(
         request_id = headers.get("REQUEST-ID", "")  # the registry does not ask for one
         call = Call(operation.message, client_id, request_id, headers, body, arguments)
         reply: Reply = operation.handler(simulator, call)
-        return _response(reply.status, reply.body)
+        return response_of(reply.status, reply.body)
 
     return _served(simulator, operation.message, headers, answer)
 
@@ -169,7 +182,7 @@ def _push_view(simulator: Simulator) -> Callable[..., Response]:
 
         def answer() -> Response:
             path = f"/hiu/push/{token}"
-            return _response(
+            return response_of(
                 *counterparts.receive_page(simulator, path, headers, request.get_data())
             )
 
@@ -181,7 +194,7 @@ def _push_view(simulator: Simulator) -> Callable[..., Response]:
 def _sms_view(simulator: Simulator) -> Callable[..., Response]:
     def view() -> Response:
         def answer() -> Response:
-            return _response(*sms.receive(simulator, request.get_json(silent=True)))
+            return response_of(*sms.receive(simulator, request.get_json(silent=True)))
 
         return _served(simulator, "Sms", _headers(), answer, named_only=True)
 
@@ -209,10 +222,10 @@ def _served(
     if "slow" in faults:
         time.sleep(faults["slow"].params["seconds"])
     try:
-        response = _faulty(faults) or answer()
+        response = faulty(faults) or answer()
     except Refusal as refused:
         note = "; ".join(part for part in (note, refused.why or refused.message) if part)
-        response = _refused(refused, colon="trailing-colon" in faults)
+        response = refused_answer(refused, colon="trailing-colon" in faults)
     if "clock-skew" in faults:
         moment = now() + timedelta(seconds=faults["clock-skew"].params["seconds"])
         response.headers["Date"] = format_datetime(moment, usegmt=True)
@@ -221,66 +234,6 @@ def _served(
     said = "(a picture)" if picture else _decoded(response.get_data())
     simulator.finish(exchange, response.status_code, said, seconds, note)
     return response
-
-
-def _faulty(faults: dict[str, Fault]) -> Response | None:
-    """The wrong answer that a fault demands instead of the right one, if any."""
-    for name, fault in faults.items():
-        params = fault.params
-        match name:
-            case "silent-202":
-                return Response(status=202)
-            case "empty-400":
-                return Response(status=400)
-            case "unauthorised":
-                body = error_body(params["shape"], "900901", "Invalid Credentials", 401)
-                return _response(401, body)
-            case "rate-limited":
-                body = error_body("object", params["code"], "Too many requests found", 429)
-                response = _response(429, body)
-                response.headers["Retry-After"] = str(params["retry_after"])
-                return response
-            case "uidai":
-                text = f"UIDAI Error code : {params['code']} : {params['text']}"
-                return _response(422, error_body("object", "ABDM-1204", text, 422))
-            case "server-error":
-                status = params["status"]
-                body = error_body(params["shape"], "ABDM-1024", "Service Unavailable", status)
-                return _response(status, body)
-            case "error-shape":
-                colon = ": " if "trailing-colon" in faults else ""
-                code = params["code"] + colon
-                body = error_body(params["shape"], code, params["text"], params["status"])
-                return _response(params["status"], body)
-            case "redirect":
-                return Response(status=307, headers={"Location": params["location"]})
-            case "reset":
-                _reset_connection()
-    return None
-
-
-def _reset_connection() -> None:
-    connection: socket.socket = request.environ["werkzeug.socket"]
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    # Shutting down lets the server notice quietly; with no linger its close sends a reset.
-    connection.shutdown(socket.SHUT_RDWR)
-
-
-def _refused(refused: Refusal, *, colon: bool) -> Response:
-    if colon and refused.code and not refused.code.endswith(": "):
-        refused.code += ": "
-    return _response(refused.status, refused.body())
-
-
-def _response(status: int, body: Any) -> Response:
-    if body is None:
-        return Response(status=status)
-    if isinstance(body, bytes):
-        return Response(body, status, mimetype="image/png")
-    if isinstance(body, str):
-        media = "text/html" if body.startswith("<") else "text/plain"
-        return Response(body, status, mimetype=media)
-    return Response(json.dumps(body), status, mimetype="application/json")
 
 
 def _headers() -> dict[str, str]:

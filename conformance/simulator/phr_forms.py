@@ -19,7 +19,8 @@ def visits_of(links: list[Link]) -> list[tuple[str, str, str, list[str]]]:
     for link in links:
         key = (link.hip_id, link.care_context)
         visit = grouped.setdefault(key, (*key, link.display, []))
-        visit[3].append(link.hi_type)
+        if link.hi_type:
+            visit[3].append(link.hi_type)
     return list(grouped.values())
 
 

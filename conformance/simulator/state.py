@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from conformance.simulator.abha_state import AbhaState
+from conformance.simulator.auth_state import UserAuth
 from conformance.simulator.facility_state import Facility, Share
 from conformance.simulator.push_plan import Holding, PushStyle
 from conformance.simulator.refcrypto import KeyPair
@@ -108,27 +109,6 @@ class LinkToken:
     abha_number: str | None
     issued_at: datetime
     uses_left: int | None = None
-
-
-@dataclass
-class UserAuth:
-    """A patient's proof to a HIP or HIU under way (v0.5): by OTP, demographics or in the app.
-
-    `requester` is HIP or HIU, `purpose` LINK, KYC or KYC_AND_LINK, `status` OPEN, GRANTED or
-    DENIED. `otp` is empty where none was sent.
-    """
-
-    id: str
-    abha_address: str
-    service_id: str
-    requester: str
-    purpose: str
-    mode: str
-    otp: str
-    expires_at: datetime
-    tries: int = 0
-    status: str = "OPEN"
-    acknowledged: bool = False
 
 
 @dataclass

@@ -11,10 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 from conformance.simulator import abha_people
+from conformance.simulator.auth_state import UserAuth
 from conformance.simulator.core import Call, Reply, Simulator
 from conformance.simulator.errors import Refusal, refusal
 from conformance.simulator.lookups import NotFound, PatientMistake, patient_named
-from conformance.simulator.state import LinkToken, Patient, UserAuth, new_id
+from conformance.simulator.state import LinkToken, Patient, new_id
 from conformance.simulator.times import now, timestamp
 
 OTP_MODES = ("MOBILE_OTP", "AADHAAR_OTP")

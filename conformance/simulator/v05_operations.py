@@ -162,6 +162,11 @@ def by_path() -> dict[tuple[str, str], list[OlderOperation]]:
     return grouped
 
 
+def picker(operations: list[OlderOperation]) -> Callable[[Any], OlderOperation]:
+    """Which of the operations on one path a body is for."""
+    return lambda body: next((one for one in operations if one.fits(body)), operations[0])
+
+
 def answered(
     simulator: Simulator, operation: OlderOperation, headers: dict[str, str], raw: bytes
 ) -> Reply:
