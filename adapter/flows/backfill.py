@@ -15,7 +15,7 @@ from datetime import date, timedelta
 
 import orjson
 
-from adapter.flows import record_watch
+from adapter.flows import record_look
 from adapter.rules import watching
 from adapter.runtime import Adapter
 from adapter.stores import settings, watch
@@ -30,6 +30,7 @@ _DATED: tuple[tuple[str, dict[str, str]], ...] = (
     ("DocumentReference", {"encounter:missing": "true"}),
     ("Observation", {"encounter:missing": "true"}),
     ("Immunization", {}),
+    ("ImmunizationRecommendation", {}),
     ("Invoice", {}),
 )
 
@@ -87,7 +88,7 @@ def look(adapter: Adapter) -> int:
 
     Raises FhirUnavailable.
     """
-    record_watch.look(adapter)
+    record_look.look(adapter)
     with adapter.db.reading() as tx:
         return len(watch.due_items(tx, adapter.clock(), 1000))
 

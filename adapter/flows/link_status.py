@@ -12,7 +12,7 @@ from typing import Any
 import mappings
 from adapter.flows import lookup
 from adapter.flows.hip_linking import LinkReport, link_encounter
-from adapter.flows.record_watch import choice_of
+from adapter.flows.record_look import choice_of
 from adapter.protocol.errors import NotFound
 from adapter.rules import care_contexts, watching
 from adapter.rules.link_status import LinkRow, standing

@@ -143,6 +143,31 @@ def queue(
     plan(tx, QUEUE, now)
 
 
+def await_(
+    tx: Tx, key: str, until: datetime, sentence: str, *, requester: str, any_age: bool
+) -> None:
+    """Have this looked at then, because it is not there yet; nothing if it is queued already."""
+    values = {
+        "key": key,
+        "ticket": str(uuid4()),
+        "requester": requester,
+        "any_age": any_age,
+        "due_at": until,
+        "attempts": 1,
+        "sentence": sentence,
+    }
+    tx.execute(_insert(tx, watch_item).on_conflict_do_nothing(), values)
+
+
+def awaited_patients(tx: Tx, keys: Collection[str]) -> set[str]:
+    """The ids of those of these (`Patient/5`) that are queued or waited for."""
+    return {
+        found.partition("/")[2]
+        for some in _parts(list(keys))
+        for found in tx.scalars(sa.select(watch_item.c.key).where(watch_item.c.key.in_(some)))
+    }
+
+
 def due_items(tx: Tx, now: datetime, limit: int) -> list[Item]:
     """What is to be looked at now, what has waited longest first."""
     found = tx.execute(

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from adapter.flows import record_watch
+from adapter.rules import watching
 from adapter.rules.watching import WATCHED_TYPES
 from adapter.stores import watch
 from adapter.stores.fhir_client import Client
 from adapter.stores.fhir_store import FhirStore
 from mappings import systems
+from mappings.records import Records
 from mappings.resources import HAPI_PLACEHOLDER
 from tests.flows.harness import Json, Site, address_of, reference_of
 from tests.flows.watching import Watched, watched
@@ -323,3 +325,61 @@ def test_a_token_refused_for_good_is_not_asked_for_again_until_the_patient_is_co
     on.sweep()
     on.site.wait(60)
     assert [call.body["yearOfBirth"] for call in on.asked(patient)] == [1991, 1990]
+
+
+def test_a_visit_that_is_stored_before_its_patient_is_linked_once_the_patient_is_there(
+    on: Watched,
+) -> None:
+    patient = on.site.patient()
+    visit = on.site.visit(patient)
+    on.site.load(on.site.organization(), on.site.practitioner(), *visit)
+    on.sweep()
+    assert on.links(patient) == {}
+    on.site.load(patient)
+    on.sweep()
+    assert set(on.links(patient).values()) == {"WAITING_FOR_TOKEN"}
+
+
+def test_a_patient_who_is_written_just_when_nobody_waits_yet_is_looked_for_again(
+    on: Watched,
+) -> None:
+    patient = on.site.patient()
+    visit = on.site.visit(patient)
+    on.site.load(on.site.organization(), on.site.practitioner(), *visit)
+    on.sweep()
+    on.site.load(patient)
+    with on.site.adapter.db.transaction() as tx:
+        for row in on.site.rows("watch"):
+            watch.plan(tx, row["id"], on.site.clock() + timedelta(days=1))
+        watch.plan(tx, watch.QUEUE, on.site.clock())
+    on.site.wait(60)
+    assert on.links(patient) == {}
+    on.site.wait(10 * 60)
+    assert set(on.links(patient).values()) == {"WAITING_FOR_TOKEN"}
+
+
+def test_a_record_that_nobody_can_read_stops_no_other(
+    on: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = on.site.patient()
+    bad, good = on.site.visit(patient), on.site.visit(patient)
+    on.site.admit(patient, bad, good)
+    whole = watching.content_of
+
+    def failing(records: Records) -> str:
+        if records.root["id"] == bad[0]["id"]:
+            raise KeyError("a canary that must not be shown")
+        return whole(records)
+
+    monkeypatch.setattr(watching, "content_of", failing)
+    on.sweep()
+    assert {reference for reference, _ in on.links(patient)} == {reference_of(good)}
+    with on.site.adapter.db.reading() as tx:
+        trouble = dict(watch.troubled(tx))
+    assert "unforeseen" in trouble[f"Encounter/{bad[0]['id']}"]
+    monkeypatch.undo()
+    on.site.wait(3600)
+    assert {reference for reference, _ in on.links(patient)} == {
+        reference_of(good),
+        reference_of(bad),
+    }
