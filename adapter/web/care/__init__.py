@@ -8,5 +8,6 @@ modules translate: CARE's names in, one of our flows, CARE's names out. They dec
     facilities   health_facility
     consents     consent, consent_request_status, health_information
     abha         abha_number, v3/health_id
+    healthid     healthid, the ABHA dialogue of the older front end
     shapes       objects as CARE words them
 """

@@ -36,7 +36,7 @@ _CONSENT = Consent(
 
 #: Where an OTP goes: CARE's `otp_system`, and the names of its `auth_methods`.
 _OTP_TO = {"abdm": "mobile", "aadhaar": "aadhaar"}
-_METHODS = {"mobile": "MOBILE_OTP", "aadhaar": "AADHAAR_OTP"}
+METHODS = {"mobile": "MOBILE_OTP", "aadhaar": "AADHAAR_OTP"}
 
 #: CARE's names of what stood in a scanned QR, and the QR's own.
 _QR = {
@@ -84,14 +84,19 @@ def link_patient(adapter: Adapter, caller: Caller) -> Response:
     body = body_of('{"abha_number": "<id of the profile>", "patient"}')
     desk = desk_of(adapter, caller)
     row = abha_user.profile_of(adapter, desk, text_of(body, "abha_number"))
-    linked = abha_linking.link_profile(
+    row = linked(adapter, desk, row, text_of(body, "patient"))
+    return jsonify(shapes.abha_number(row) | {"detail": "The ABHA is linked with the patient."})
+
+
+def linked(adapter: Adapter, desk: Desk, row: ProfileRow, patient_id: str) -> ProfileRow:
+    """The profile, linked with this patient (see `abha_linking.link_profile`)."""
+    return abha_linking.link_profile(
         adapter,
         row.id,
         requester=desk.requester,
         hip_id=next((each for each in row.seen_at if each in desk.hip_ids), None),
-        patient_id=text_of(body, "patient"),
+        patient_id=patient_id,
     )
-    return jsonify(shapes.abha_number(linked) | {"detail": "The ABHA is linked with the patient."})
 
 
 # --- creating -------------------------------------------------------------------------------------
@@ -170,11 +175,14 @@ def enrol_address(adapter: Adapter, caller: Caller) -> Response:
 
 def auth_methods(adapter: Adapter, caller: Caller) -> Response:
     """Where ABDM may send an OTP for an ABHA address; the number is told after the OTP only."""
-    address = text_of(body_of('{"abha_address"}'), "abha_address")
-    if "@" not in address:
-        address = f"{address}@{adapter.config.x_cm_id}"
+    address = with_suffix(adapter, text_of(body_of('{"abha_address"}'), "abha_address"))
     found = abha_login.search(adapter, abha_address=address)
-    return jsonify(abha_number=None, auth_methods=[_METHODS[each] for each in found.otp_to])
+    return jsonify(abha_number=None, auth_methods=[METHODS[each] for each in found.otp_to])
+
+
+def with_suffix(adapter: Adapter, address: str) -> str:
+    """An ABHA address with its consent manager, which CARE's pages let people leave out."""
+    return address if "@" in address else f"{address}@{adapter.config.x_cm_id}"
 
 
 def send_login_otp(adapter: Adapter, caller: Caller) -> Response:

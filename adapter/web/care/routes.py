@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response, jsonify
 from adapter.runtime import Adapter
 from adapter.web import errors
 from adapter.web.answering import hims_route
-from adapter.web.care import abha, consents, facilities
+from adapter.web.care import abha, consents, facilities, healthid
 
 #: Of the plug's front end since 2024-10, and of CARE itself before.
 PREFIXES = ("/api/abdm", "/api/v1/abdm")
@@ -44,6 +44,13 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
     ("/v3/health_id/login/send_otp", "POST", abha.send_login_otp),
     ("/v3/health_id/login/verify_otp", "POST", abha.verify_login_otp),
     ("/v3/health_id/abha_card", "GET", abha.card),
+    ("/healthid/search_by_health_id", "POST", healthid.search),
+    ("/healthid/auth_init", "POST", healthid.auth_init),
+    ("/healthid/confirm_with_aadhaar_otp", "POST", healthid.confirm),
+    ("/healthid/confirm_with_mobile_otp", "POST", healthid.confirm),
+    ("/healthid/link_via_qr", "POST", healthid.link_via_qr),
+    ("/healthid/get_abha_card", "POST", healthid.card),
+    ("/healthid/add_care_context", "POST", healthid.add_care_context),
 )
 
 
@@ -51,7 +58,7 @@ def register(app: Flask, adapter: Adapter) -> None:
     """Add CARE's routes to `app`, under each prefix."""
     api = Blueprint("care", __name__)
     for path, method, view in _ROUTES:
-        name = f"{view.__module__.rpartition('.')[2]}_{view.__name__}"
+        name = f"{method}{path}".replace("/", "_")
         hims_route(adapter, api, path, method, view, endpoint=name)
         hims_route(adapter, api, f"{path}/", method, view, endpoint=f"{name}_closed")
     api.register_error_handler(Exception, _refusal)
