@@ -160,6 +160,15 @@ def data_request(simulator: Simulator, client_id: str, body: Body) -> tuple[Head
     return _hiu_of_artefact(simulator, client_id, consent_id), _plain(body)
 
 
+def report_as_hiu(_simulator: Simulator, _client_id: str, body: Body) -> tuple[Headers, Body]:
+    """health-information/notify by an HIU: what V3 calls RECEIVED is TRANSFERRED there."""
+    made = _plain(body)
+    told = made["notification"]["statusNotification"]
+    if told["sessionStatus"] == "TRANSFERRED":
+        told["sessionStatus"] = "RECEIVED"
+    return {}, made
+
+
 def _hiu_of_artefact(simulator: Simulator, client_id: str, consent_id: str) -> Headers:
     with simulator.state.changed:
         artefact = simulator.state.artefacts.get(consent_id.lower())

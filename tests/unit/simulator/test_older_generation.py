@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from conformance import schemas
+from conformance.simulator import refcrypto
 from conformance.simulator.client import SimulatorClient
 from conformance.simulator.server import RunningSimulator
 from conformance.simulator.times import timestamp
 from tests.contract import openapi
-from tests.unit.simulator.small_hip import ADDRESS, MOBILE, VISITS, document
+from tests.unit.simulator.small_hip import ADDRESS, MOBILE, VISITS, document, report
 from tests.unit.simulator.small_hiu import REQUESTER
 from tests.unit.simulator.small_older import GATEWAY, OLDER_CLIENT_ID, OLDER_ID, SmallOlder
 
@@ -373,6 +374,43 @@ def test_an_hiu_asks_follows_and_fetches(older: Older) -> None:
     bridge.wait("consents/hiu/notify", 2)
     ended = bridge.asked("consents/fetch", {"consentId": artefact_id}, "consents/on-fetch")
     assert ended["consent"]["status"] == "REVOKED"
+
+
+def test_an_hiu_asks_for_data_and_reports_what_came(older: Older) -> None:
+    bridge, moment = older.bridge, datetime.now(UTC)
+    older.client.add_record(
+        NILGIRI, ADDRESS, "N-1", "OPConsultation", b"note", dated_at=moment - timedelta(days=3)
+    )
+    asked = bridge.asked("consent-requests/init", _asked(moment), "consent-requests/on-init")
+    (artefact_id,) = older.client.grant(asked["consentRequest"]["id"])
+    keys = refcrypto.generate_key_pair()
+    request = {
+        "consent": {"id": artefact_id},
+        "dateRange": _asked(moment)["consent"]["permission"]["dateRange"],
+        "dataPushUrl": f"{bridge.url}/push/1",
+        "keyMaterial": refcrypto.key_material(keys, "raw", moment + timedelta(days=1)),
+    }
+    answer = bridge.asked(
+        "health-information/cm/request",
+        {"hiRequest": request},
+        "health-information/hiu/on-request",
+    )
+    transaction_id = answer["hiRequest"]["transactionId"]
+    page = bridge.wait("/push/1").body
+    assert page["transactionId"] == transaction_id
+    line = {"careContextReference": "N-1", "hiStatus": "OK", "description": "Ok"}
+    told = report(transaction_id, artefact_id, [line])["notification"]
+    told["notifier"] = {"type": "HIU", "id": OLDER_ID}
+    told["statusNotification"]["hipId"] = NILGIRI
+    assert bridge.call("health-information/notify", {"notification": told}).status_code == 202
+    seen = older.client.transfer(transaction_id).hiu_notifications[transaction_id]
+    assert seen["statusNotification"]["sessionStatus"] == "RECEIVED"
+    used = bridge.asked(
+        "health-information/cm/request",
+        {"hiRequest": request},
+        "health-information/hiu/on-request",
+    )
+    assert used["error"]["code"] == 1101
 
 
 def test_what_an_hiu_may_not_ask_is_refused_in_the_callback(older: Older) -> None:
