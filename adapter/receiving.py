@@ -8,7 +8,8 @@ lapses, and the step is repeated. Knows no message by name and holds no state of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,9 +61,9 @@ def about(row: InboxRow) -> dict[str, Any]:
     return {"message": row.message, "request_id": row.request_id, "attempt": row.attempts}
 
 
-def step(adapter: Adapter) -> bool:
-    """Work on one due callback; False if none is due."""
-    row = inbox.claim(adapter.db, adapter.clock())
+def step(adapter: Adapter, *, only: Collection[str] = ()) -> bool:
+    """Work on one due callback (`only`: of these messages); False if none is due."""
+    row = inbox.claim(adapter.db, adapter.clock(), only=only)
     if row is None:
         return False
     with claims.kept(adapter.db, inbox_table, row.id, row.lease_id, adapter.clock):
@@ -74,6 +75,12 @@ def step(adapter: Adapter) -> bool:
             log.warning("callback taken over by another worker", **about(row))
     adapter.wake()
     return True
+
+
+def waited_for(adapter: Adapter) -> bool:
+    """As `step`, of the callbacks whose answer somebody waits for: a thread that does nothing else
+    is free for them while others wait for a slow FHIR server."""
+    return step(adapter, only=flows.WAITED_FOR)
 
 
 def _open(adapter: Adapter, row: InboxRow) -> Task | None:
@@ -92,7 +99,7 @@ def _work_on(adapter: Adapter, task: Task) -> None:
     row = task.row
     try:
         _require_own_facility(adapter, task)
-        commit = task.handler.handle(adapter, task.envelope, task.message)
+        commit = task.handler.handle(_in_time(adapter, task), task.envelope, task.message)
         with adapter.db.transaction() as tx:
             commit(tx)
             inbox.finish(tx, row, adapter.clock())
@@ -116,6 +123,14 @@ def _work_on(adapter: Adapter, task: Task) -> None:
             _reschedule(adapter, row, due_at, error, "Failed in an unforeseen way; see the log.")
         else:
             _refuse(adapter, task, Unexpected())
+
+
+def _in_time(adapter: Adapter, task: Task) -> Adapter:
+    """The adapter, with no more time for FHIR than the answer has, where somebody waits for it."""
+    if not task.handler.waited_for:
+        return adapter
+    left = (task.row.deadline - adapter.clock()).total_seconds()
+    return replace(adapter, fhir=adapter.fhir.within(left))
 
 
 def delay(attempts: int) -> timedelta:

@@ -7,7 +7,7 @@ Each attempt's REQUEST-ID is committed before it leaves; settling the row and wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,9 +44,9 @@ def about(row: OutboxRow) -> dict[str, Any]:
     return {"message": row.message, "outbox_id": row.id, "attempt": row.attempts}
 
 
-def step(adapter: Adapter) -> bool:
-    """Send one due row; False if none is due."""
-    row = outbox.claim(adapter.db, adapter.clock())
+def step(adapter: Adapter, *, kinds: Collection[Kind] = ()) -> bool:
+    """Send one due row (`kinds`: of these); False if none is due."""
+    row = outbox.claim(adapter.db, adapter.clock(), kinds=kinds)
     if row is None or row.lease_id is None:
         return False
     with claims.kept(adapter.db, outbox_table, row.id, row.lease_id, adapter.clock):
@@ -56,6 +56,12 @@ def step(adapter: Adapter) -> bool:
             log.info("outgoing message settled elsewhere", **about(row))
     adapter.wake()
     return True
+
+
+def not_to_fhir(adapter: Adapter) -> bool:
+    """As `step`, of what goes to ABDM and to patients: a thread that does nothing else is free for
+    them while others wait for a slow FHIR server."""
+    return step(adapter, kinds=(Kind.MESSAGE, Kind.OTP))
 
 
 def _send(adapter: Adapter, row: OutboxRow) -> None:

@@ -1,10 +1,11 @@
 """Background work: `run_due` does what is due, `sweep` tidies, `EmbeddedWorker` calls both.
 
-Lanes, each drained row by row: `inbox` (callbacks), `outbox` (what leaves), `transfers` (pages
-out), `incoming` (pages in), `endings` (consents given to us whose time is over), `profiles`
-(patients to be found for profiles that were shared) and `watch` (the record watch's chores). Every
-row is claimed under a lease, so any number of threads and processes may call `run_due` at any time,
-and a killed one loses nothing.
+Lanes, each drained row by row: `inbox` (callbacks) and `waited-for` (of these, those whose reply
+somebody waits for), `outbox` (what leaves) and `messages` (of this, what goes to ABDM and to
+patients), `transfers` (pages out), `incoming` (pages in), `endings` (consents given to us whose
+time is over), `profiles` (patients to be found for profiles that were shared) and `watch` (the
+record watch's chores). Every row is claimed under a lease, so any number of threads and processes
+may call `run_due` at any time, and a killed one loses nothing.
 Nothing here decides what a row means.
 """
 
@@ -50,7 +51,9 @@ log = structlog.get_logger(__name__)
 THREADS: Mapping[str, int] = MappingProxyType(
     {
         "inbox": 2,
-        "outbox": 4,
+        "waited-for": 1,
+        "outbox": 3,
+        "messages": 1,
         "transfers": 2,
         "incoming": 2,
         "endings": 2,
@@ -95,7 +98,9 @@ def _watch_step(adapter: Adapter) -> bool:
 STEPS: Mapping[str, Callable[[Adapter], bool]] = MappingProxyType(
     {
         "inbox": receiving.step,
+        "waited-for": receiving.waited_for,
         "outbox": sending.step,
+        "messages": sending.not_to_fhir,
         "transfers": _lane(transfer, transfer.c.done_at.is_(None), hip_transfer.advance_transfer),
         "incoming": _lane(incoming, incoming.c.done_at.is_(None), hiu_receive.advance_incoming),
         "profiles": abha_linking.step,

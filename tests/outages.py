@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +14,10 @@ import requests
 
 
 class TcpProxy:
-    """Passes bytes to a server of this machine; while down it cuts and refuses every connection."""
+    """Passes bytes to a server of this machine; while down it cuts and refuses every connection.
+
+    `delay`: seconds by which each part of an answer comes later.
+    """
 
     def __init__(self, port: int) -> None:
         self._target = ("127.0.0.1", port)
@@ -21,6 +25,7 @@ class TcpProxy:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._down = False
+        self.delay = 0.0
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -63,16 +68,18 @@ class TcpProxy:
             self._open |= {client, server}
         back = threading.Thread(target=self._pump, args=(server, client), daemon=True)
         back.start()
-        self._pump(client, server)
+        self._pump(client, server, late=False)
         back.join()
         with self._lock:
             self._open -= {client, server}
         client.close()
         server.close()
 
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket, *, late: bool = True) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                if late and self.delay:
+                    time.sleep(self.delay)
                 target.sendall(data)
         with suppress(OSError):
             target.shutdown(socket.SHUT_WR)

@@ -36,6 +36,7 @@ __all__ = [
     "BEFORE_SEND",
     "HANDLERS",
     "SENT",
+    "WAITED_FOR",
     "AfterSend",
     "BeforeSend",
     "Commit",
@@ -65,6 +66,9 @@ HANDLERS: dict[type, Handler] = {
     m.OnConsentFetch: hiu_fetch.HANDLER,
     m.OnHiuHealthInformationRequest: hiu_transfer.HANDLER,
 }
+
+#: Names of the messages whose replies somebody waits for.
+WAITED_FOR = frozenset(kind.__name__ for kind, each in HANDLERS.items() if each.waited_for)
 
 #: When a message may leave (None: now), looked at in the transaction that commits its attempt.
 BEFORE_SEND: dict[type, BeforeSend] = {

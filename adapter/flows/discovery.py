@@ -107,4 +107,4 @@ def refuse(
     return OnDiscoverRequest(message.transaction_id, error=error), DISCOVER_REPLY
 
 
-HANDLER = Handler(on_discover, refuse, PATIENCE)
+HANDLER = Handler(on_discover, refuse, PATIENCE, waited_for=True)

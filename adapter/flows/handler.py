@@ -37,12 +37,14 @@ class Handler:
     error), IllegalTransition (recorded and ignored), FhirUnavailable or RetryLater (then it is
     called again until `patience` has passed, and refused with RequestNotServable). `refuse` gets
     envelope, message and error class name and returns the reply and its deadline; None: the message
-    asks for no reply.
+    asks for no reply. `waited_for`: somebody sits before a screen until the reply comes, so FHIR
+    gets no longer than `patience` either, and threads of its own work on it.
     """
 
     handle: Callable[[Adapter, Envelope, Any], Commit]
     refuse: Callable[[Envelope, Any, str], tuple[Any, timedelta]] | None
     patience: timedelta
+    waited_for: bool = False
 
 
 AfterSend = Callable[[Adapter, Tx, str, Outcome], None]

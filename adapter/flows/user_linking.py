@@ -280,5 +280,5 @@ def _purpose(link_reference: str) -> str:
     return f"otp:{link_reference}"
 
 
-INIT_HANDLER = Handler(on_link_init, refuse_init, PATIENCE)
-CONFIRM_HANDLER = Handler(on_link_confirm, refuse_confirm, PATIENCE)
+INIT_HANDLER = Handler(on_link_init, refuse_init, PATIENCE, waited_for=True)
+CONFIRM_HANDLER = Handler(on_link_confirm, refuse_confirm, PATIENCE, waited_for=True)

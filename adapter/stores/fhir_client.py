@@ -9,7 +9,9 @@ holds a URL or a value: both can name a patient.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
+from copy import copy
 from typing import Any
 
 import orjson
@@ -30,6 +32,7 @@ PAGE = 200
 Json = dict[str, Any]
 Parameters = Mapping[str, str | list[str]]
 
+_TOO_SLOW = "The FHIR server did not answer in time."
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|\[[^\]]*\]")
 _LONG_NUMBER = re.compile(r"\d[\d -]{6,}\d")
 
@@ -49,6 +52,15 @@ class Client(SyncFHIRClient):
             extra_headers={"Cache-Control": "no-cache"},
         )
         self._http = http.session(self.url)
+        #: When answers are worth nothing any more (of `time.monotonic`), None: never.
+        self._until: float | None = None
+
+    def within(self, seconds: float) -> Client:
+        """The same client for work that has to be done in so many seconds: a call that does not end
+        by then raises FhirUnavailable, and so do all after it."""
+        made = copy(self)
+        made._until = time.monotonic() + seconds
+        return made
 
     def _do_request(
         self,
@@ -153,7 +165,10 @@ class Client(SyncFHIRClient):
         body: bytes | None,
         also: tuple[int, ...] = (),
     ) -> tuple[int, bytes]:
-        patience = READ_SECONDS + len(body or b"") // BYTES_A_SECOND
+        patience = float(READ_SECONDS + len(body or b"") // BYTES_A_SECOND)
+        left = patience if self._until is None else self._until - time.monotonic()
+        if left <= 0:
+            raise FhirUnavailable(_TOO_SLOW)
         try:
             answer = self._http.request(
                 method,
@@ -161,19 +176,39 @@ class Client(SyncFHIRClient):
                 data=body,
                 headers=dict(headers),
                 allow_redirects=False,
-                timeout=(CONNECT_SECONDS, patience),
+                timeout=(min(CONNECT_SECONDS, left), min(patience, left)),
+                stream=self._until is not None,
             )
+            content = answer.content if self._until is None else self._in_time(answer)
         except requests.ReadTimeout:
-            raise FhirUncertain("The FHIR server did not answer in time.") from None
+            raise FhirUncertain(_TOO_SLOW) from None
         except requests.Timeout:
-            raise FhirUnavailable("The FHIR server did not answer in time.") from None
+            raise FhirUnavailable(_TOO_SLOW) from None
         except (requests.RequestException, HTTPError, OSError):
             raise FhirUnavailable(
                 "The FHIR server cannot be reached; check FHIR_BASE_URL and that it runs."
             ) from None
         if 200 <= answer.status_code < 300 or answer.status_code in also:
-            return answer.status_code, answer.content
-        raise _error(answer.status_code, answer.content)
+            return answer.status_code, content
+        raise _error(answer.status_code, content)
+
+    def _in_time(self, answer: requests.Response) -> bytes:
+        """The content, unless it trickles in for longer than there is time."""
+        parts = []
+        with answer:
+            # One read at a time, each with the time that is left: the time-out of `requests` is for
+            # one read, and there may be any number.
+            while True:
+                left = (self._until or 0.0) - time.monotonic()
+                if left <= 0:
+                    raise FhirUnavailable(_TOO_SLOW)
+                if answer.raw.connection is not None:
+                    answer.raw.connection.sock.settimeout(left)
+                part = answer.raw.read1(decode_content=True)
+                if not part:
+                    break
+                parts.append(part)
+        return b"".join(parts)
 
 
 def resources_of(page: Json) -> Iterator[Json]:

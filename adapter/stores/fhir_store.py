@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 
 from adapter.protocol import ids
@@ -36,6 +37,13 @@ class FhirStore:
 
     def __init__(self, base_url: str, token: str) -> None:
         self._client = Client(base_url, token)
+
+    def within(self, seconds: float) -> FhirStore:
+        """The same store for work that has to be done in so many seconds (of real time); what takes
+        longer raises FhirUnavailable."""
+        made = copy(self)
+        made._client = self._client.within(seconds)
+        return made
 
     # --- patients, visits, facilities -----------------------------------------------------
 

@@ -10,6 +10,7 @@ nothing here knows what a message means.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -115,9 +116,15 @@ def seen(tx: Tx, message: str, request_id: str) -> bool:
     return tx.scalar(found) is not None
 
 
-def claim(db: Database, now: datetime) -> InboxRow | None:
-    """Claim the callback that has waited longest, for one lease; None if none is due."""
-    row = claims.claim(db, inbox, now, open_=inbox.c.state == State.WAITING)
+def claim(db: Database, now: datetime, *, only: Collection[str] = ()) -> InboxRow | None:
+    """Claim the callback that has waited longest, for one lease; None if none is due.
+
+    `only`: of these messages; of all where it is empty.
+    """
+    open_ = inbox.c.state == State.WAITING
+    if only:
+        open_ = sa.and_(open_, inbox.c.message.in_(only))
+    row = claims.claim(db, inbox, now, open_=open_)
     if row is None:
         return None
     return InboxRow(**{name: getattr(row, name) for name in InboxRow.__dataclass_fields__})

@@ -25,6 +25,7 @@ AlreadyDone. Nothing here performs network calls: `work.py` sends.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -227,8 +228,11 @@ def _insert(
 # --- sending ---------------------------------------------------------------------------------
 
 
-def claim(db: Database, now: datetime) -> OutboxRow | None:
-    """Claim the row that has been due longest and whose conversation it may continue."""
+def claim(db: Database, now: datetime, *, kinds: Collection[Kind] = ()) -> OutboxRow | None:
+    """Claim the row that has been due longest and whose conversation it may continue.
+
+    `kinds`: of these; of all where it is empty.
+    """
     earlier = outbox.alias("earlier")
     blocked = sa.exists().where(
         earlier.c.conversation == outbox.c.conversation,
@@ -239,6 +243,8 @@ def claim(db: Database, now: datetime) -> OutboxRow | None:
         ),
     )
     open_ = sa.and_(outbox.c.state == State.WAITING, ~blocked)
+    if kinds:
+        open_ = sa.and_(open_, outbox.c.kind.in_(kinds))
     row = claims.claim(db, outbox, now, open_=open_)
     return None if row is None else _row(row)
 
