@@ -24,7 +24,13 @@ from typing import Any
 import structlog
 
 from adapter.flows import change_hooks, hip_linking, record_look
-from adapter.protocol.errors import FhirUnavailable, RetryLater
+from adapter.protocol.errors import (
+    AskedAlready,
+    ClockRejected,
+    FhirUnavailable,
+    RetryLater,
+    SessionExpired,
+)
 from adapter.rules import watching
 from adapter.runtime import Adapter
 from adapter.stores import watch
@@ -39,8 +45,12 @@ REQUESTER = "record watch"
 GATHER = timedelta(seconds=2)
 AFTER_OUTAGE = timedelta(seconds=5)
 
-#: Reasons of failed links that pass by themselves.
-PASSING = (RetryLater.__name__, "Unanswered")
+#: Reasons of failed links that pass by themselves, or once the adapter's own settings or clock are
+#: put right: nothing is wrong with the visit or the patient.
+PASSING = (
+    *(each.__name__ for each in (RetryLater, AskedAlready, SessionExpired, ClockRejected)),
+    "Unanswered",
+)
 LONGEST_WAIT = timedelta(days=1)
 
 

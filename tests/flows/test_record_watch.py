@@ -287,14 +287,17 @@ def test_records_that_do_not_count_are_not_linked(
     assert on.links(patient) == {}
 
 
-def test_a_token_refused_for_a_passing_reason_is_asked_for_again_by_itself(on: Watched) -> None:
+@pytest.mark.parametrize("code", ["ABDM-1024", "ABDM-1092"])
+def test_a_token_refused_for_a_passing_reason_is_asked_for_again_by_itself(
+    on: Watched, code: str
+) -> None:
     patient = on.site.patient()
     visit = on.site.visit(patient)
     on.site.admit(patient, visit)
     on.sweep()
     refusal = {
         "abhaAddress": address_of(patient),
-        "error": {"code": "ABDM-1024", "message": "Dependent service unavailable"},
+        "error": {"code": code, "message": "Dependent service unavailable"},
     }
     on.site.answer(on.asked(patient)[-1], "OnGenerateLinkToken", refusal)
     on.site.wait(60)
