@@ -7,6 +7,7 @@ A start-up with wrong values names all of them together (`ConfigError`), never o
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -91,6 +92,9 @@ class Config(BaseSettings):
     seal_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     hims_api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = ()
     otp_url: SecretStr = SecretStr("")
+    otp_method: Literal["POST", "GET", "PUT"] = "POST"
+    otp_headers: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict)
+    otp_body: str = ""
     abdm_facilities: Annotated[tuple[ServedFacility, ...], NoDecode] = ()
     abdm_api_version: Literal["v3", "v0.5"] = "v3"
     facility_api_versions: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
@@ -204,6 +208,29 @@ class Config(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("otp_headers", mode="before")
+    @classmethod
+    def _otp_headers(cls, value: Any) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return value
+        try:
+            found = json.loads(value or "{}")
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
+            raise ValueError('write it as JSON, for example {"Authorization": "Bearer …"}')
+        return found
+
+    @field_validator("otp_body")
+    @classmethod
+    def _otp_body(cls, value: str, info: ValidationInfo) -> str:
+        url: SecretStr | None = info.data.get("otp_url")
+        places = value + (url.get_secret_value() if url else "")
+        templated = value or info.data.get("otp_method") == "GET"
+        if templated and not ("{mobile}" in places and ("{otp}" in places or "{text}" in places)):
+            raise ValueError("OTP_URL and OTP_BODY need {mobile} and {otp} or {text} between them")
+        return value
 
     @field_validator("hims_timezone")
     @classmethod

@@ -19,7 +19,7 @@ from adapter.turns import Turns
 from adapter.upstream.abha_service import AbhaService
 from adapter.upstream.facility_registry import FacilityRegistry
 from adapter.upstream.gateway import Gateway
-from adapter.upstream.otp import OtpSender
+from adapter.upstream.otp import OtpSender, Template
 from adapter.upstream.push import PushClient
 from mappings.checker import Demands, read_demands
 
@@ -64,7 +64,14 @@ def build(
         registry=FacilityRegistry(config, gateway, clock),
         abha=AbhaService(config, gateway, clock),
         push=PushClient(config),
-        otp=OtpSender(config.otp_url.get_secret_value()),
+        otp=OtpSender(
+            Template(
+                config.otp_url.get_secret_value(),
+                config.otp_method,
+                {name: value.get_secret_value() for name, value in config.otp_headers.items()},
+                config.otp_body,
+            )
+        ),
         sealer=Sealer([key.get_secret_value() for key in config.seal_keys]),
         demands=read_demands(files("conformance.documents")),
         wake=wake,

@@ -141,7 +141,7 @@ def _message(adapter: Adapter, row: OutboxRow, request_id: str) -> bool:
 
 def _otp(adapter: Adapter, row: OutboxRow, _request_id: str) -> bool:
     otp = Otp(**orjson.loads(_body(adapter, row)))
-    adapter.otp.send(otp.mobile, otp.text)
+    adapter.otp.send(otp.mobile, otp.text, otp.code)
     return False
 
 

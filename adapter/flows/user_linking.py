@@ -87,6 +87,7 @@ def on_link_init(adapter: Adapter, envelope: Envelope, message: LinkInit) -> Com
             mobile=mobiles[0],
             text=f"{otp} is your OTP to link your health records. It is valid for 10 minutes. "
             "Do not share it with anyone.",
+            code=otp,
             subject=reference,
             deadline=LINK_REPLY,
         )

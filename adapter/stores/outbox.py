@@ -85,10 +85,11 @@ _FREE = {"lease_until": None, "lease_id": None, "error": None, "sentence": None}
 
 @dataclass(frozen=True)
 class Otp:
-    """A one-time password on its way to a patient's mobile. Never log or print."""
+    """A one-time password (`code`, and in `text`) on its way to a patient's mobile. Never log."""
 
     mobile: str
     text: str
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,10 +164,17 @@ def queue(
 
 
 def queue_otp(
-    tx: Tx, adapter: Adapter, *, mobile: str, text: str, subject: str, deadline: timedelta
+    tx: Tx,
+    adapter: Adapter,
+    *,
+    mobile: str,
+    text: str,
+    subject: str,
+    deadline: timedelta,
+    code: str = "",
 ) -> str:
     """Queue a one-time password. Its body is blanked once it is sent or given up."""
-    body = orjson.dumps(Otp(mobile, text))
+    body = orjson.dumps(Otp(mobile, text, code))
     return _insert(tx, adapter, Kind.OTP, "Otp", body, deadline=deadline, subject=subject)
 
 

@@ -101,3 +101,20 @@ def test_a_facility_may_speak_another_generation_and_its_sender_is_another() -> 
     assert settings.api_versions == {"v3", "v0.5"}
     assert settings.token_claims_of("v3") == {"azp": "g"}
     assert settings.token_claims_of("v0.5") == {"azp": "older"}
+
+
+def test_the_headers_of_the_sms_provider_are_secrets_and_must_be_json() -> None:
+    settings = config(otp_headers='{"authkey": "canary-secret"}')
+    assert settings.otp_headers["authkey"].get_secret_value() == "canary-secret"
+    assert "canary-secret" not in repr(settings)
+    with pytest.raises(ConfigError, match="OTP_HEADERS"):
+        config(otp_headers="authkey: canary-secret")
+
+
+def test_a_template_that_would_send_nobody_or_nothing_is_refused() -> None:
+    config(otp_url="https://sms.example/{mobile}", otp_body="{text}")
+    for body in ("{text}", "{mobile}"):
+        with pytest.raises(ConfigError, match="OTP_BODY"):
+            config(otp_url="https://sms.example/", otp_body=body)
+    with pytest.raises(ConfigError, match="OTP_BODY"):
+        config(otp_url="https://sms.example/", otp_method="GET")
