@@ -20,10 +20,29 @@ from adapter.upstream import http
 from adapter.upstream.gateway import Gateway
 from adapter.upstream.rest import Service
 
-_BRIDGE = "/api/hiecm/gateway/v3"
 _LINK = "/v1/bridges/MutipleHRPAddUpdateServices"
 _SEARCH = "/FacilityManagement/v1.5/facility/search"
 NONCE_PATH = "/api/v3/bridge-nonce"
+
+
+@dataclass(frozen=True)
+class _Paths:
+    """Where the gateway keeps a bridge; `service`: one of any bridge, None where it has no such
+    call."""
+
+    url: str
+    services: str
+    service: str | None
+
+
+_PATHS = {
+    "v3": _Paths(
+        "/api/hiecm/gateway/v3/bridge/url",
+        "/api/hiecm/gateway/v3/bridge-services",
+        "/api/hiecm/gateway/v3/bridge-service/serviceId",
+    ),
+    "v0.5": _Paths("/gateway/v1/bridges", "/gateway/v1/bridges/getServices", None),
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +74,11 @@ class FacilityRegistry:
         who = "The facility registry"
         self._registry = Service(who, config.abdm_facility_url, judge=_judge(who), **shared)
         who = "The gateway"
-        self._gateway = Service(who, config.abdm_url, judge=_judge(who), **shared)
+        generation = config.abdm_api_version
+        self._paths = _PATHS[generation]
+        self._gateway = Service(
+            who, config.abdm_url, judge=_judge(who), generation=generation, **shared
+        )
 
     def name_of(self, hfr_id: str) -> str | None:
         """The facility's official name; None where the registry knows no such facility."""
@@ -81,12 +104,11 @@ class FacilityRegistry:
 
     def set_bridge_url(self, url: str) -> None:
         """Have every callback of our bridge sent to `url` from now on."""
-        path = f"{_BRIDGE}/bridge/url"
-        self._gateway.call("BridgeUrlUpdate", "PATCH", path, {"url": url})
+        self._gateway.call("BridgeUrlUpdate", "PATCH", self._paths.url, {"url": url})
 
     def bridge(self) -> Bridge:
         """Our bridge as the gateway has it."""
-        path = f"{_BRIDGE}/bridge-services"
+        path = self._paths.services
         answer = self._gateway.call("BridgeServicesList", "GET", path, accepts=(200, 204))
         data = self._gateway.json(answer) if answer.status == 200 else {}
         if not isinstance(data, dict):
@@ -107,8 +129,14 @@ class FacilityRegistry:
         return Bridge(bridge_id, described.get("url") or None, services)
 
     def service(self, service_id: str) -> BridgeService | None:
-        """One service of any bridge; None where the gateway knows none by this id."""
-        path = f"{_BRIDGE}/bridge-service/serviceId/{quote(service_id, safe='')}"
+        """One service of any bridge; None where the gateway knows none by this id.
+
+        In v0.5 the gateway tells of our own bridge's services only.
+        """
+        if self._paths.service is None:
+            own = self.bridge().services
+            return next((each for each in own if each.id == service_id), None)
+        path = f"{self._paths.service}/{quote(service_id, safe='')}"
         try:
             answer = self._gateway.call("BridgeServiceGet", "GET", path, accepts=(200, 204))
         except Rejected as error:

@@ -27,7 +27,11 @@ Judge = Callable[[str, http.Answer, datetime], UpstreamError]
 
 
 class Service:
-    """`who` names the service to the operator; `judge` says what a refusal of it means."""
+    """`who` names the service to the operator; `judge` says what a refusal of it means.
+
+    `generation`: whose session it takes; services of V3's time take V3's, whatever the facilities
+    speak.
+    """
 
     def __init__(
         self,
@@ -38,6 +42,7 @@ class Service:
         gateway: Gateway,
         clock: Callable[[], datetime],
         judge: Judge,
+        generation: str = "v3",
     ) -> None:
         self.who = who
         self._base_url = base_url
@@ -45,6 +50,7 @@ class Service:
         self._gateway = gateway
         self._clock = clock
         self._judge = judge
+        self._generation = generation
         self._http = http.session(base_url)
 
     def call(
@@ -88,8 +94,7 @@ class Service:
         headers: Mapping[str, str],
         accepts: Collection[int],
     ) -> http.Answer:
-        # Services of V3's time take V3's session, whatever the facilities speak.
-        token = self._gateway.session_token("v3")
+        token = self._gateway.session_token(self._generation)
         sent = {
             "REQUEST-ID": ids.new_request_id(),
             "TIMESTAMP": timestamps.format(self._clock()),
