@@ -211,7 +211,8 @@ class EmbeddedWorker:
                 bell.get(timeout=POLL_SECONDS)
 
     def _sweep(self) -> None:
-        while not self._stop.wait(SWEEP_SECONDS):
+        # What is unanswered is found by the sweep, so it comes as often as answers fall due.
+        while not self._stop.wait(min(SWEEP_SECONDS, self._adapter.config.answer_seconds)):
             try:
                 sweep(self._adapter)
             except Exception as error:  # noqa: BLE001 - the database is away: the thread must live

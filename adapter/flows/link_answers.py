@@ -215,6 +215,22 @@ def give_up_token(adapter: Adapter, tx: Tx, token: LinkToken, error: str, senten
     _fail(tx, links.waiting(tx, token.hip_id, token.abha_address), error, sentence)
 
 
+def _deactivated(adapter: Adapter, tx: Tx, hip_id: str, abha_address: str, sentence: str) -> None:
+    """A link was refused because the ABHA is deactivated: its token is of no use until then."""
+    token = links.token_of(tx, adapter, hip_id, abha_address)
+    if token is not None:
+        ended = replace(
+            token,
+            state=LinkTokenState.EXPIRED,
+            token=None,
+            error=AbhaDeactivated.__name__,
+            sentence=sentence[:500],
+        )
+        links.put_token(tx, adapter, ended)
+    abha_profiles.doubted(tx, abha_address, sentence, active=False)
+    link_changes.abha_deactivated(adapter, tx, abha_address)
+
+
 def _count_refusal(adapter: Adapter, tx: Tx, batch: str) -> None:
     for address in {row.abha_address for row in links.in_batch(tx, batch) if row.abha_address}:
         link_tokens.note_refusal(adapter, tx, address)
@@ -252,7 +268,7 @@ def _refused(
     error = error or type(refusal).__name__
     address = rows[0].abha_address or ""
     if error == AbhaDeactivated.__name__:
-        link_changes.abha_deactivated(adapter, tx, address)
+        _deactivated(adapter, tx, rows[0].hip_id, address, sentence)
         return
     renewed = any(row.error == LinkTokenRefused.__name__ for row in rows)
     if isinstance(refusal, LinkTokenRefused):

@@ -276,6 +276,13 @@ def test_a_deactivated_abha_withdraws_all_and_its_reactivation_is_asked_about(
     assert any("deactivated" in said for said in sentences(linking))
     first, second, third_reference = map(reference_of, linking.visits)
     assert asked_for(linking) == dict.fromkeys((first, second, third_reference), "ERRORED")
+    watch(linking)
+    assert linking.states() == {"WITHDRAWN"}
+    site.wait(430)
+    linking.link(2)
+    linking.give_token()
+    linking.accept()
+    assert linking.states() == {"LINKED"}
 
 
 def test_nobody_opts_out_another_hospitals_patient(hospital: Hospital) -> None:
