@@ -85,6 +85,7 @@ AFTER_SEND: dict[type, AfterSend] = {
     m.HipLinkCareContextRequest: link_answers.after_hip_link_care_context,
     m.SmsNotifyRequest: sms_notice.after_sms_notify,
     m.HipHealthInformationOnRequest: hip_request.after_on_request,
+    m.FindPatientRequest: hiu_raise.after_find,
     m.ConsentRequestInit: hiu_raise.after_init,
     m.ConsentFetchRequest: hiu_fetch.after_fetch,
     m.HiuHealthInformationRequest: hiu_transfer.after_request,

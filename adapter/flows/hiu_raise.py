@@ -33,7 +33,7 @@ from adapter.stores.outbox import OutboxRow
 
 #: How long the question whether an address exists is worth asking.
 FIND_REPLY = timedelta(seconds=60)
-BETWEEN_LOOKS = timedelta(seconds=1)
+BETWEEN_LOOKS = timedelta(seconds=10)
 _UNANSWERED = (
     "ABDM took the request but did not answer it. Check that the HIU service is registered and the "
     "bridge URL leads here; then raise it again. An answer that still comes is taken."
@@ -99,12 +99,12 @@ def on_find_patient(adapter: Adapter, envelope: Envelope, message: OnFindPatient
     request_id = found.subject or ""
 
     def commit(tx: Tx) -> None:
-        if message.error is None:
+        now = adapter.clock()
+        refusal = reaction(FindPatientRequest.__name__, message.error) if message.error else None
+        if refusal is None or isinstance(refusal, RetryLater):
+            outbox.bring_forward(tx, ConsentRequestInit.__name__, request_id, now)
             return
-        refusal = reaction(FindPatientRequest.__name__, message.error)
-        if isinstance(refusal, RetryLater):
-            return
-        now, error = adapter.clock(), type(refusal).__name__
+        error = type(refusal).__name__
         if not outbox.withdraw(tx, request_id, now, error, refusal.sentence):
             return  # it has left: its own answer decides
         sentence = (
@@ -115,6 +115,12 @@ def on_find_patient(adapter: Adapter, envelope: Envelope, message: OnFindPatient
         )
 
     return commit
+
+
+def after_find(adapter: Adapter, tx: Tx, request_id: str, outcome: Outcome) -> None:
+    """Taken: the answer decides. Else the request leaves unchecked, and its own answer decides."""
+    if outcome not in TAKEN:
+        outbox.bring_forward(tx, ConsentRequestInit.__name__, request_id, adapter.clock())
 
 
 def _asking(asked: Asked, hiu_ids: Collection[str]) -> str:

@@ -330,6 +330,16 @@ def withdraw(tx: Tx, subject: str, now: datetime, error: str, sentence: str) -> 
     return changed.rowcount > 0
 
 
+def bring_forward(tx: Tx, message: str, subject: str, now: datetime) -> None:
+    """What waits of this class about `subject` is due now."""
+    waits = sa.and_(outbox.c.state == State.WAITING, outbox.c.due_at > now)
+    tx.execute(
+        sa.update(outbox)
+        .where(outbox.c.message == message, outbox.c.subject == subject, waits)
+        .values(due_at=now)
+    )
+
+
 # --- answers ---------------------------------------------------------------------------------
 
 

@@ -26,9 +26,10 @@ def database_url(tmp_path: Path) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A module that names GENERATIONS runs in each of them."""
+    """A module that names GENERATIONS runs in each; a test may name its own (`wire.only`)."""
     if "generation" in metafunc.fixturenames:
-        metafunc.parametrize("generation", getattr(metafunc.module, "GENERATIONS", ("v3",)))
+        found = getattr(metafunc.module, "GENERATIONS", ("v3",))
+        metafunc.parametrize("generation", getattr(metafunc.function, "generations", found))
 
 
 @pytest.fixture

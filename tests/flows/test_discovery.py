@@ -16,8 +16,10 @@ from tests.flows.harness import (
     number_of,
     reference_of,
 )
+from tests.flows.wire import BOTH, only
 
 pytestmark = pytest.mark.hapi
+GENERATIONS = BOTH
 
 
 def offered(body: Json) -> set[tuple[str, str]]:
@@ -28,6 +30,7 @@ def offered(body: Json) -> set[tuple[str, str]]:
     }
 
 
+@only("v3")
 def test_unlinked_visits_of_this_facility_are_offered_by_type(site: Site) -> None:
     patient = site.patient()
     full, consultation = site.visit(patient), site.visit(patient, prescription=False)
@@ -144,6 +147,22 @@ def test_a_callback_for_a_facility_not_served_is_quarantined_and_answered(site: 
     assert site.rows("link_session") == []
 
 
+@only("v0.5")
+def test_where_hi_types_are_unknown_each_visit_is_offered_once(site: Site) -> None:
+    patient = site.patient()
+    full, consultation = site.visit(patient), site.visit(patient, prescription=False)
+    elsewhere = site.visit(patient, hfr_id=f"{site.hfr_id}9")
+    site.load(site.organization(f"{site.hfr_id}9"))
+    site.admit(patient, full, consultation, elsewhere)
+    asked = site.deliver("DiscoverCareContexts", discovery(patient))
+    body = site.outside.only(ON_DISCOVER).body
+    assert body["response"] == {"requestId": asked}
+    (entry,) = body["patient"]
+    references = [context["referenceNumber"] for context in entry["careContexts"]]
+    assert sorted(references) == sorted([reference_of(full), reference_of(consultation)])
+
+
+@only("v3")
 def test_more_than_twenty_visits_come_in_entries_of_twenty(site: Site) -> None:
     patient = site.patient()
     visits = [site.visit(patient, prescription=False) for _ in range(23)]

@@ -8,8 +8,10 @@ import pytest
 from adapter.protocol.errors import FhirUnavailable
 from adapter.rules import consent_resource
 from tests.flows.harness import ON_NOTIFY, Json, Site, artefact, end, grant
+from tests.flows.wire import BOTH
 
 pytestmark = pytest.mark.hapi
+GENERATIONS = BOTH
 
 
 def stored(site: Site, detail: Json) -> Json:

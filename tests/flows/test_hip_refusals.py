@@ -21,8 +21,10 @@ from tests.flows.harness import (
     grant,
     reference_of,
 )
+from tests.flows.wire import BOTH
 
 pytestmark = pytest.mark.hapi
+GENERATIONS = BOTH
 
 Consented = tuple[Json, list[Json], Json]
 

@@ -16,8 +16,10 @@ from tests.flows.harness import (
     grant,
     reference_of,
 )
+from tests.flows.wire import BOTH
 
 pytestmark = pytest.mark.hapi
+GENERATIONS = BOTH
 
 
 def test_consented_visits_arrive_encrypted_and_are_reported(site: Site) -> None:

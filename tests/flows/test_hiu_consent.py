@@ -9,6 +9,7 @@ from adapter import work
 from adapter.flows import hiu_raise
 from adapter.protocol.errors import FhirUnavailable, MalformedRequest, NotFound
 from adapter.rules import consent_resource, hiu_consent_resource
+from adapter.stores.consent_requests import ConsentRequest
 from conformance.schemas import problems
 from tests.flows.harness import Json, Site, address_of, number_of
 from tests.flows.hiu import (
@@ -32,10 +33,13 @@ from tests.flows.hiu import (
     reachable,
     request_row,
     status,
+    tell,
     wanted,
 )
+from tests.flows.wire import BOTH, Call, only, stated_hiu
 
 pytestmark = pytest.mark.hapi
+GENERATIONS = BOTH
 
 
 @pytest.fixture
@@ -122,7 +126,7 @@ def test_request_leaves_with_everything_asked_for_and_is_readable_in_fhir(
     )
     call = hiu.outside.only(INIT)
     assert problems("ConsentRequestInit", call.body) == []
-    assert call.headers["x-hiu-id"] == hiu.hip_id
+    assert call.headers.get("x-hiu-id") == stated_hiu(hiu.generation, hiu.hip_id)
     body = call.body["consent"]
     assert body["purpose"]["text"] == "Healthcare Payment"
     assert body["patient"] == {"id": address_of(patient)}
@@ -282,7 +286,8 @@ def test_grant_is_acknowledged_and_each_artefact_fetched_and_used_as_granted(
     assert acknowledged(hiu) == [(told, ids_of(wide, narrow))]
     assert fetches(hiu) == sorted(ids_of(wide, narrow))
     assert in_order(hiu) == [ON_NOTIFY, FETCH, FETCH]
-    assert all(c.headers["x-hiu-id"] == hiu.hip_id for c in hiu.outside.to(FETCH))
+    said = {c.headers.get("x-hiu-id") for c in hiu.outside.to(FETCH)}
+    assert said == {stated_hiu(hiu.generation, hiu.hip_id)}
     assert request_row(hiu, row.id)["state"] == "GRANTED"
     assert shown(hiu, f"req-{row.id}")[:2] == ("active", "GRANTED")
     assert artefact_row(hiu, wide)["state"] == "NOTIFIED"
@@ -582,7 +587,7 @@ def test_request_without_notice_is_polled_at_growing_intervals_and_the_answer_is
     call = hiu.outside.to(STATUS)[0]
     assert problems("ConsentRequestStatusRequest", call.body) == []
     assert call.body == {"consentRequestId": handle}
-    assert call.headers["x-hiu-id"] == hiu.hip_id
+    assert call.headers.get("x-hiu-id") == stated_hiu(hiu.generation, hiu.hip_id)
     status(hiu, call, handle, "REQUESTED")
     assert request_row(hiu, row.id)["state"] == "REQUESTED"
     assert polls_after(119) == 1
@@ -644,3 +649,51 @@ def test_while_fhir_is_down_an_end_is_noted_at_once_and_acknowledged_later(
     hiu.wait(30)
     assert len(acknowledged(hiu)) == before + 1
     assert request_row(hiu, request_id)["state"] == "REVOKED"
+
+
+# --- where ABDM can be asked whether an address exists ------------------------------------------
+
+
+def looked_up(site: Site, patient: Json, answer: Json | None) -> ConsentRequest:
+    """A consent request whose existence check is answered so, or not at all."""
+
+    def keep(call: Call) -> None:
+        if call.path.endswith("/patients/find"):
+            site.answered.add(call.body["requestId"])
+
+    site.outside.hook = keep
+    row = ask(site, patient)
+    if answer is not None:
+        (find,) = [c for c in site.outside.wires if c.path.endswith("/patients/find")]
+        response = {"response": {"requestId": find.body["requestId"]}}
+        tell(site, "OnFindPatient", answer | response)
+    return row
+
+
+@only("v0.5")
+def test_an_address_that_abdm_does_not_know_is_asked_for_nothing(hiu: Site) -> None:
+    row = looked_up(hiu, hiu.patient(), {"error": {"code": 1404, "message": "No such patient"}})
+    assert hiu.outside.to(INIT) == []
+    stored = request_row(hiu, row.id)
+    assert stored["state"] == "FAILED"
+    assert "no such ABHA address" in stored["sentence"]
+    hiu.wait(120)
+    assert hiu.outside.to(INIT) == []
+
+
+@only("v0.5")
+def test_a_question_that_stays_unanswered_holds_no_request_up(hiu: Site) -> None:
+    looked_up(hiu, hiu.patient(), None)
+    assert hiu.outside.to(INIT) == []
+    for _ in range(2):
+        hiu.wait(61)
+        work.sweep(hiu.adapter)
+    hiu.run()
+    assert len(hiu.outside.to(INIT)) == 1
+
+
+@only("v3")
+def test_where_abdm_cannot_be_asked_the_request_leaves_at_once(hiu: Site) -> None:
+    ask(hiu, hiu.patient())
+    assert [c for c in hiu.outside.wires if "find" in c.path] == []
+    assert len(hiu.outside.to(INIT)) == 1

@@ -18,8 +18,10 @@ from tests.flows.harness import NOTIFY, Json, Site
 from tests.flows.hims import LIMITED, Hospital
 from tests.flows.pushing import NAME, REQUEST, Pushing
 from tests.flows.received import bundle
+from tests.flows.wire import BOTH
 
 pytestmark = pytest.mark.hapi
+GENERATIONS = BOTH
 
 
 @pytest.fixture

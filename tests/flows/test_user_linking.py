@@ -19,8 +19,10 @@ from tests.flows.harness import (
     mobile_of,
     reference_of,
 )
+from tests.flows.wire import BOTH, only
 
 pytestmark = pytest.mark.hapi
+GENERATIONS = BOTH
 
 
 class Linking:
@@ -85,6 +87,7 @@ def linking(site: Site) -> Linking:
     return Linking(site)
 
 
+@only("v3")
 def test_the_chosen_visit_is_linked_by_the_otp_and_nothing_else(linking: Linking) -> None:
     site = linking.site
     asked = linking.init()
@@ -116,6 +119,30 @@ def test_the_chosen_visit_is_linked_by_the_otp_and_nothing_else(linking: Linking
     assert event["subtype"][0]["code"] == "record:context:link"
 
 
+@only("v0.5")
+def test_where_hi_types_are_unknown_the_chosen_visit_is_linked_with_all_it_has(
+    linking: Linking,
+) -> None:
+    site = linking.site
+    linking.init()
+    confirmed = linking.confirm()
+    chosen = reference_of(linking.visits[0])
+    body = site.outside.only(ON_CONFIRM).body
+    assert body["response"] == {"requestId": confirmed}
+    (entry,) = body["patient"]
+    assert entry["careContexts"] == [
+        {"referenceNumber": chosen, "display": "OPD visit 19 Nov 2026"}
+    ]
+    linked = {(chosen, hi_type): "LINKED" for hi_type in ("OPConsultation", "Prescription")}
+    assert linking.links() == linked
+    linking.discover()
+    (entry,) = site.outside.to(ON_DISCOVER)[-1].body["patient"]
+    assert [context["referenceNumber"] for context in entry["careContexts"]] == [
+        reference_of(linking.visits[1])
+    ]
+
+
+@only("v3")
 def test_what_is_linked_is_not_offered_again(linking: Linking) -> None:
     linking.init(
         linking.entry("OPConsultation", *map(reference_of, linking.visits)),
@@ -284,6 +311,7 @@ def test_a_confirmation_the_gateway_refuses_links_nothing(linking: Linking) -> N
     assert "patient" in site.outside.to(ON_DISCOVER)[-1].body
 
 
+@only("v3")
 def test_a_flow_stopped_by_the_gateway_is_closed_without_an_answer(linking: Linking) -> None:
     body = {
         "transactionId": linking.transaction,

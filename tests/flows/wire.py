@@ -1,20 +1,21 @@
 """The generations' wire forms, for flow tests that are written once, in the form of V3.
 
 A callback is put into the dialect under test (`callback`), a message of ours is read back from it
-(`as_v3`). A link token's first two steps, which V3 does not have, are answered here (`challenge`);
-the third is the request that V3 makes in one. Written from the published files, not from the
-codecs under test; every body in v0.5's form is checked against its schema.
+(`as_v3`). A link token's first two steps and the question whether an ABHA address exists, which V3
+does not have, are answered here (`challenge`); the third step is the request that V3 makes in one.
+Every body of ours in v0.5's form is checked against its schema.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from adapter.protocol.errors import CODES
 from conformance import schemas
 
 Json = dict[str, Any]
@@ -48,6 +49,8 @@ _SENT = (
     ),
 )
 _BY_PATH = {_GATEWAY + old: (name, new) for name, old, new in _SENT}
+#: What a refusal is called in V3; the words are the same in both.
+_V3_CODES = {(code.v05, code.message): code.v3 for code in CODES.values()}
 _OLDER = {"ABHA_NUMBER": "NDHM_HEALTH_NUMBER", "ABHA_ADDRESS": "HEALTH_ID"}
 _NEWER = {old: new for new, old in _OLDER.items()}
 
@@ -77,6 +80,21 @@ class Answer:
     request_id: str
     name: str
     body: Json
+
+
+def only(*generations: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Marks a test of what only these generations have; its module runs in all it names."""
+
+    def mark(test: Callable[..., None]) -> Callable[..., None]:
+        test.generations = generations  # type: ignore[attr-defined]  # read by conftest.py
+        return test
+
+    return mark
+
+
+def stated_hiu(generation: str, hiu_id: str) -> str | None:
+    """What the header X-HIU-ID of our messages says; v0.5 has none, it knows us by the token."""
+    return hiu_id if generation == "v3" else None
 
 
 def callback(generation: str, name: str, body: Json, request_id: str, now: datetime) -> Json:
@@ -149,6 +167,9 @@ def as_v3(call: Call) -> Call:
     del body["timestamp"]
     if "resp" in body:
         body["response"] = body.pop("resp")
+    if "error" in body:
+        error = body["error"]
+        error["code"] = _V3_CODES[error["code"], error["message"]]
     if name == "HipLinkCareContextRequest":
         headers["x-link-token"] = body["link"]["accessToken"]
         body = {"patient": [body["link"]["patient"]]}
@@ -169,12 +190,15 @@ def challenge(wires: Sequence[Call], answered: Collection[str]) -> Answer | None
     """The answer to a step towards a link token that waits for one: demographics are offered."""
     for call in wires:
         step = call.path.removeprefix(_GATEWAY)
-        if step not in ("/users/auth/fetch-modes", "/users/auth/init"):
+        if step not in ("/users/auth/fetch-modes", "/users/auth/init", "/patients/find"):
             continue
         body = call.body
         if body["requestId"] in answered:
             continue
         response = {"response": {"requestId": body["requestId"]}}
+        if step == "/patients/find":
+            found = {"id": body["query"]["patient"]["id"], "name": "Asha Verma"}
+            return Answer(body["requestId"], "OnFindPatient", {"patient": found, **response})
         if step.endswith("fetch-modes"):
             auth: Json = {"purpose": "LINK", "modes": ["MOBILE_OTP", "DEMOGRAPHICS"]}
             return Answer(body["requestId"], "LinkTokenModes", {"auth": auth, **response})
