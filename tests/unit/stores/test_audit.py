@@ -72,6 +72,9 @@ EVENTS: dict[str, Callable[[Adapter], dict[str, Any]]] = {
         document_id="rcv-1",
         refusal="ConsentRevoked",
     ),
+    "record:context:withdraw": lambda adapter: audit.withdrawn(
+        adapter, hip_id=HIP_ID, patient_id="p-1", references=["Encounter-1"], user="Sister Mary"
+    ),
     "abha:profile:create": lambda adapter: audit.abha_created(
         adapter, hip_id=HIP_ID, transaction_id="t-1", user="Sister Mary"
     ),
