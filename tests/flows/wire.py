@@ -51,6 +51,8 @@ _SENT = (
 _BY_PATH = {_GATEWAY + old: (name, new) for name, old, new in _SENT}
 #: What a refusal is called in V3; the words are the same in both.
 _V3_CODES = {(code.v05, code.message): code.v3 for code in CODES.values()}
+#: What a HIU that got its records says in V3.
+_RECEIVED = {"TRANSFERRED": "RECEIVED"}
 _OLDER = {"ABHA_NUMBER": "NDHM_HEALTH_NUMBER", "ABHA_ADDRESS": "HEALTH_ID"}
 _NEWER = {old: new for new, old in _OLDER.items()}
 
@@ -173,6 +175,9 @@ def as_v3(call: Call) -> Call:
     if name == "HipLinkCareContextRequest":
         headers["x-link-token"] = body["link"]["accessToken"]
         body = {"patient": [body["link"]["patient"]]}
+    elif schema == "DataFlowNotifyByHiu":
+        told = body["notification"]["statusNotification"]
+        told["sessionStatus"] = _RECEIVED.get(told["sessionStatus"], told["sessionStatus"])
     elif name == "OnDiscoverRequest" and "patient" in body:
         kinds = body["patient"].pop("matchedBy")
         body["matchedBy"] = [_NEWER.get(kind, kind) for kind in kinds]
