@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g, jsonify, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from adapter import flows, metrics
-from adapter.protocol import routes
+from adapter.protocol import routes, timestamps
 from adapter.protocol.errors import DependencyUnavailable, Unauthenticated
 from adapter.protocol.routes import Inbound
 from adapter.runtime import Adapter
@@ -26,6 +26,8 @@ from adapter.stores.together import Together
 from adapter.web.auth import GatewayAuth
 
 ACCEPTED = 202
+#: Where the older gateway looks whether a bridge is there; it tells nothing that /healthz doesn't.
+HEARTBEAT_PATH = "/v0.5/heartbeat"
 
 
 def blueprint(adapter: Adapter, auth: GatewayAuth) -> Blueprint:
@@ -40,7 +42,16 @@ def blueprint(adapter: Adapter, auth: GatewayAuth) -> Blueprint:
             made.add_url_rule(
                 row.path, name, _view(adapter, auth, together, dialect, row), methods=["POST"]
             )
+    if "v0.5" in used:
+        made.add_url_rule(HEARTBEAT_PATH, "heartbeat", _heartbeat(adapter))
     return made
+
+
+def _heartbeat(adapter: Adapter) -> Callable[[], Response]:
+    def heartbeat() -> Response:
+        return jsonify(timestamp=timestamps.format(adapter.clock()), status="UP")
+
+    return heartbeat
 
 
 def _view(

@@ -94,3 +94,15 @@ def test_every_message_of_v05_has_its_route_and_refuses_an_empty_object(
     refused = both.post({}, path=row.path, token=token)
     assert (refused.status_code, refused.json["error"]["code"]) == (400, 1000)
     assert both.rows() == []
+
+
+def test_the_older_gateways_heartbeat_is_answered_where_a_facility_speaks_v05(
+    both: Edge,
+) -> None:
+    answer = both.client.get("/v0.5/heartbeat")
+    assert answer.status_code == 200
+    assert answer.json == {"status": "UP", "timestamp": timestamps.format(both.clock())}
+
+
+def test_there_is_no_heartbeat_where_nobody_speaks_v05(edge: Edge) -> None:
+    assert edge.client.get("/v0.5/heartbeat").status_code == 404
