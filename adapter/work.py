@@ -3,9 +3,9 @@
 Lanes, each drained row by row: `inbox` (callbacks) and `waited-for` (of these, those whose reply
 somebody waits for), `outbox` (what leaves) and `messages` (of this, what goes to ABDM and to
 patients), `transfers` (pages out), `incoming` (pages in), `endings` (consents given to us whose
-time is over), `profiles` (patients to be found for profiles that were shared) and `watch` (the
-record watch's chores). Every row is claimed under a lease, so any number of threads and processes
-may call `run_due` at any time, and a killed one loses nothing.
+time is over), `profiles` (patients to be found for profiles that were shared), `watch` (searches of
+the record watch) and `looks` (looks at what it found). Every row is claimed under a lease, so any
+number of threads and processes may call `run_due` at any time, and a killed one loses nothing.
 Nothing here decides what a row means.
 """
 
@@ -43,6 +43,7 @@ from adapter.stores import (
     retention,
 )
 from adapter.stores.db import hiu_artefact, incoming, transfer, watch
+from adapter.stores.watch import QUEUE
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +60,7 @@ THREADS: Mapping[str, int] = MappingProxyType(
         "endings": 2,
         "profiles": 1,
         "watch": 1,
+        "looks": 1,
     }
 )
 POLL_SECONDS = 1.0
@@ -88,12 +90,14 @@ def _lane(
     return step
 
 
-_watch = _lane(watch, watch.c.id.is_not(None), record_watch.advance)
+def _watching(step: Callable[[Adapter], bool]) -> Callable[[Adapter], bool]:
+    """The same step, where the record watch is switched on."""
+    return lambda adapter: adapter.config.watch_records and step(adapter)
 
 
-def _watch_step(adapter: Adapter) -> bool:
-    return adapter.config.watch_records and _watch(adapter)
-
+# Apart, since hooks that never pause make one search follow the other.
+_searches = _lane(watch, watch.c.id != QUEUE, record_watch.advance)
+_looks = _lane(watch, watch.c.id == QUEUE, record_watch.advance)
 
 STEPS: Mapping[str, Callable[[Adapter], bool]] = MappingProxyType(
     {
@@ -104,7 +108,8 @@ STEPS: Mapping[str, Callable[[Adapter], bool]] = MappingProxyType(
         "transfers": _lane(transfer, transfer.c.done_at.is_(None), hip_transfer.advance_transfer),
         "incoming": _lane(incoming, incoming.c.done_at.is_(None), hiu_receive.advance_incoming),
         "profiles": abha_linking.step,
-        "watch": _watch_step,
+        "watch": _watching(_searches),
+        "looks": _watching(_looks),
         "endings": _lane(hiu_artefact, endings.OPEN, archive.advance_ending),
     }
 )

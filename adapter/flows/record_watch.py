@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 REQUESTER = "record watch"
 
 #: The hooks of one visit's records come together; one search sees them all.
-GATHER = timedelta(seconds=2)
+GATHER = timedelta(seconds=3)
 AFTER_OUTAGE = timedelta(seconds=5)
 
 #: Reasons of failed links that pass by themselves, or once the adapter's own settings or clock are

@@ -112,12 +112,12 @@ def why_not(root: dict[str, Any], hip_id: str | None, choice: Choice, now: datet
     if hip_id not in choice.facilities:
         return "Its facility is not among WATCH_FACILITIES; link it by `abdm-adapter link now`."
     if root["resourceType"] == "Encounter":
-        status = str(root.get("status", ""))
+        status = str(root.get("status") or "")
         if status not in choice.statuses:
             return (
                 f"The visit's status is {status or 'not stated'}, which WATCH_STATUSES leaves out."
             )
-        code = str((root.get("class") or {}).get("code", ""))
+        code = str((root.get("class") or {}).get("code") or "")
         if choice.classes and code not in choice.classes:
             return f"The visit's class is {code or 'not stated'}, which WATCH_CLASSES leaves out."
     if choice.max_age is not None:

@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.hapi, pytest.mark.redis, pytest.mark.postgres]
 
 PATIENTS, VISITS_EACH = 100, 5
 SWEEP_S, PACING_S = 5, 10
-TROUBLE_S = 60.0
+TROUBLE_S = 75.0
 SEED = 20261125
 
 FAULTS: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
@@ -209,10 +209,10 @@ def world(tmp_path: Path, postgres_url: str, hapi: Any, fhir: Client) -> Iterato
 
 
 def admit(world: World, patients: list[Json], visits: dict[str, list[Json]]) -> None:
-    """The hospital writes for as long as half of the trouble lasts."""
+    """The hospital writes while the worst of the trouble lasts."""
     site = world.site
     site.load(site.organization(), site.practitioner())
-    pause = TROUBLE_S / 2 / len(patients)
+    pause = TROUBLE_S / 3 / len(patients)
     for patient in patients:
         site.load(patient, *visits[patient["id"]])
         time.sleep(pause)

@@ -71,7 +71,7 @@ def test_a_written_record_rings_and_its_type_is_searched_in_a_moment(
     later(rung)
     patient = site.patient()
     site.admit(patient, site.visit(patient))
-    while not all(due(rung, kind) <= 2 for kind in ("Encounter", "Condition", "Patient")):
+    while not all(due(rung, kind) <= 3 for kind in ("Encounter", "Condition", "Patient")):
         assert time.monotonic() < until, "the hook never came"
         time.sleep(0.2)
     assert change_hooks.repair(rung) == 0
@@ -99,14 +99,14 @@ def test_whoever_has_no_secret_rings_in_vain(rung: Adapter, secret: str) -> None
     later(rung)
     headers = {change_hooks.SECRET_HEADER: secret.encode("latin-1")}
     assert requests.post(url_of(rung, "Encounter"), headers=headers, timeout=10).status_code == 401
-    assert due(rung, "Encounter") > 2
+    assert due(rung, "Encounter") > 3
 
 
 def test_a_ring_for_a_type_that_is_not_watched_changes_nothing(rung: Adapter) -> None:
     later(rung)
     url = url_of(rung, "Nothing")
     assert requests.post(url, headers=secret_of(rung), timeout=10).status_code == 204
-    assert due(rung, "Encounter") > 2
+    assert due(rung, "Encounter") > 3
 
 
 def test_a_ring_puts_off_no_search_that_is_due_sooner(rung: Adapter) -> None:
