@@ -92,6 +92,11 @@ def on_hip_link_care_context(body: Fields) -> m.OnHipLinkCareContext:
     return m.OnHipLinkCareContext(None, status, shared.error(body))
 
 
+def on_sms_notify(body: Fields) -> m.OnSmsNotify:
+    """patients/sms/on-notify: the status stands at the top."""
+    return m.OnSmsNotify(body.text_or_none("status"), shared.error(body))
+
+
 def patient_status_notify(body: Fields) -> m.PatientStatusNotify:
     """patients/status/notify."""
     notification = body.inner("notification")

@@ -71,6 +71,12 @@ def care_context_notify(envelope: Envelope, message: m.CareContextNotifyRequest)
     return Wire({}, body)
 
 
+def sms_notify(envelope: Envelope, message: m.SmsNotifyRequest) -> Wire:
+    """patients/sms/notify2; the number as `+91-…`."""
+    hip = {"id": envelope.hip_id or "", "name": message.hip_name}
+    return Wire({}, {"notification": {"phoneNo": f"+91-{message.mobile}", "hip": hip}})
+
+
 def patient_status_on_notify(envelope: Envelope, message: m.PatientStatusOnNotifyRequest) -> Wire:
     """patients/status/on-notify; the member is spelt as there, and required beside an error."""
     body: dict[str, Any] = {"acknowledgment": {"status": "OK"}}

@@ -78,6 +78,7 @@ READ: dict[str, Any] = {
         None, None, m.ErrorObject("1421", "Care context already linked")
     ),
     "OnCareContextNotify": m.OnCareContextNotify("SUCCESS", None),
+    "OnSmsNotify": m.OnSmsNotify("ACKNOWLEDGED", None),
     "PatientStatusNotify": m.PatientStatusNotify(ADDRESS, "DEACTIVATED"),
     "DiscoverCareContexts": m.DiscoverCareContexts(
         TRANSACTION,
