@@ -5,6 +5,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +34,23 @@ SEED: dict[str, Any] = {
 }
 
 
-def start(seed: Path) -> subprocess.Popen[str]:
+@contextmanager
+def start(seed: Path) -> Iterator[subprocess.Popen[str]]:
+    """The program as a person starts it. One that doesn't stop when told to is ended with the
+    block; a shell that runs the tests in the background has told them to ignore Ctrl+C."""
     command = [sys.executable, "-m", "conformance.simulator", "--port", "0", "--seed", str(seed)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
-    )
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        bufsize=1,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_program_serves_what_the_seed_names_and_stops_cleanly(tmp_path: Path) -> None:
