@@ -229,8 +229,8 @@ def advance(adapter: Adapter, tx: Tx, hip_id: str, abha_address: str) -> str:
 
     May be called at any time, any number of times.
     """
-    rows = links.waiting(tx, hip_id, abha_address)
     token = links.token_of(tx, adapter, hip_id, abha_address)
+    rows = links.waiting(tx, hip_id, abha_address)
     if not rows or token is None:
         return ""
     if link_tokens.in_force(adapter, token):

@@ -58,6 +58,7 @@ def patient_changed(
     may be linked, as a sentence, or "".
     """
     facts = read_patient(patient)
+    links.hold_tokens(tx, facts.abha_addresses)
     rows = links.of_patient(tx, facts.patient_id)
     reason, sentence = _why_not(tx, adapter, patient, facts, again=again)
     if reason:

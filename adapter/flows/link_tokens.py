@@ -79,7 +79,7 @@ def prepared(adapter: Adapter, tx: Tx, hip_id: str, request: GenerateLinkTokenRe
     """
     token = links.token_of(tx, adapter, hip_id, request.abha_address)
     if token is None:
-        token = LinkToken(
+        first = LinkToken(
             id=links.new_id(),
             hip_id=hip_id,
             abha_address=request.abha_address,
@@ -88,7 +88,9 @@ def prepared(adapter: Adapter, tx: Tx, hip_id: str, request: GenerateLinkTokenRe
             request=request,
             requested_at=adapter.clock(),
         )
-    elif token.state is LinkTokenState.REQUESTED and request != token.request:
+        links.add_token(tx, adapter, first)
+        token = links.token_of(tx, adapter, hip_id, request.abha_address) or first
+    if token.state is LinkTokenState.REQUESTED and request != token.request:
         sentence = "The patient's record was corrected before this left."
         if not outbox.withdraw(tx, token.id, adapter.clock(), "Corrected", sentence):
             return token  # it has left: its answer decides

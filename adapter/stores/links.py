@@ -85,14 +85,32 @@ def token_of(tx: Tx, adapter: Adapter, hip_id: str, abha_address: str) -> LinkTo
     return _token(tx, adapter, sa.and_(link_token.c.hip_id == hip_id, found))
 
 
+def hold_tokens(tx: Tx, abha_addresses: Sequence[str]) -> None:
+    """Hold the token rows of these addresses until the transaction ends, before any of their links:
+    every writer takes the two in this order, so none waits for another in a circle."""
+    wanted = [address.casefold() for address in abha_addresses]
+    rows = sa.select(link_token.c.id).where(link_token.c.abha_address.in_(wanted))
+    tx.execute(rows.order_by(link_token.c.id).with_for_update())
+
+
 def token_by_id(tx: Tx, adapter: Adapter, token_id: str) -> LinkToken | None:
     """The token row of this id, held until the transaction ends."""
     return _token(tx, adapter, link_token.c.id == token_id)
 
 
+def add_token(tx: Tx, adapter: Adapter, row: LinkToken) -> None:
+    """Insert a row unless the HIP and address have one: another worker may be as quick."""
+    adapter.db.insert_new(tx, link_token, _token_values(adapter, row))
+
+
 def put_token(tx: Tx, adapter: Adapter, row: LinkToken) -> None:
-    """Insert or replace the row of this id."""
-    values = {
+    """Replace the row of this id."""
+    values = _token_values(adapter, row)
+    tx.execute(sa.update(link_token).where(link_token.c.id == row.id).values(values))
+
+
+def _token_values(adapter: Adapter, row: LinkToken) -> dict[str, Any]:
+    return {
         "id": row.id,
         "hip_id": row.hip_id,
         "abha_address": row.abha_address.casefold(),
@@ -104,9 +122,6 @@ def put_token(tx: Tx, adapter: Adapter, row: LinkToken) -> None:
         "error": row.error,
         "sentence": row.sentence,
     }
-    changed = tx.execute(sa.update(link_token).where(link_token.c.id == row.id).values(values))
-    if not changed.rowcount:
-        tx.execute(sa.insert(link_token).values(values))
 
 
 def _token(tx: Tx, adapter: Adapter, where: sa.ColumnElement[bool]) -> LinkToken | None:
