@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from types import MappingProxyType
 
 import sqlalchemy as sa
@@ -65,19 +66,26 @@ THREADS: Mapping[str, int] = MappingProxyType(
 )
 POLL_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
+#: Everything that is to be linked waits behind one row: a killed worker must not hold it long.
+WATCH_LEASE = timedelta(seconds=10)
 
 
 def _lane(
-    table: sa.Table, open_: sa.ColumnElement[bool], advance: Callable[[Adapter, str], None]
+    table: sa.Table,
+    open_: sa.ColumnElement[bool],
+    advance: Callable[[Adapter, str], None],
+    lease: timedelta = claims.LEASE,
 ) -> Callable[[Adapter], bool]:
     """A step that advances one due row of `table` under a lease; False if none is due."""
 
     def step(adapter: Adapter) -> bool:
-        row = claims.claim(adapter.db, table, adapter.clock(), open_=open_, count=False)
+        row = claims.claim(
+            adapter.db, table, adapter.clock(), open_=open_, count=False, lease=lease
+        )
         if row is None:
             return False
         try:
-            with claims.kept(adapter.db, table, row.id, row.lease_id, adapter.clock):
+            with claims.kept(adapter.db, table, row.id, row.lease_id, adapter.clock, lease):
                 advance(adapter, row.id)
         except Exception as error:  # noqa: BLE001 - the lease stays: again when it has lapsed
             log.error(f"{table.name} failed in an unforeseen way", id=row.id, **failure(error))
@@ -96,8 +104,8 @@ def _watching(step: Callable[[Adapter], bool]) -> Callable[[Adapter], bool]:
 
 
 # Apart, since hooks that never pause make one search follow the other.
-_searches = _lane(watch, watch.c.id != QUEUE, record_watch.advance)
-_looks = _lane(watch, watch.c.id == QUEUE, record_watch.advance)
+_searches = _lane(watch, watch.c.id != QUEUE, record_watch.advance, WATCH_LEASE)
+_looks = _lane(watch, watch.c.id == QUEUE, record_watch.advance, WATCH_LEASE)
 
 STEPS: Mapping[str, Callable[[Adapter], bool]] = MappingProxyType(
     {

@@ -45,11 +45,13 @@ def claim(
     *,
     open_: sa.ColumnElement[bool],
     count: bool = True,
+    lease: timedelta = LEASE,
 ) -> sa.Row[Any] | None:
     """Claim the row of `table` that has been due longest; None if nothing is due.
 
     `open_`: the condition under which a row may be worked on (its state); `count`: whether the
-    claim counts as an attempt. Returns the row as it stands after the claim.
+    claim counts as an attempt; `lease`: for how long it is ours unless renewed. Returns the
+    row as it stands after the claim.
     """
     free = sa.and_(
         open_,
@@ -65,7 +67,7 @@ def claim(
         if not ids:
             return None
         for row_id in ids:
-            values: dict[str, Any] = {"lease_until": now + LEASE, "lease_id": str(uuid4())}
+            values: dict[str, Any] = {"lease_until": now + lease, "lease_id": str(uuid4())}
             if count:
                 values["attempts"] = table.c.attempts + 1
             with db.transaction() as tx:
@@ -99,28 +101,33 @@ def release(tx: Tx, table: sa.Table, row_id: str, lease_id: str) -> None:
     )
 
 
-def renew(db: Database, table: sa.Table, row_id: str, lease_id: str, now: datetime) -> bool:
-    """Make the lease last until `now` + LEASE; False if it isn't ours any more."""
+def renew(db: Database, table: sa.Table, row_id: str, lease_id: str, until: datetime) -> bool:
+    """Make the lease last until then; False if it isn't ours any more."""
     with db.transaction() as tx:
         changed = tx.execute(
             sa.update(table)
             .where(table.c.id == row_id, table.c.lease_id == lease_id)
-            .values(lease_until=now + LEASE)
+            .values(lease_until=until)
         )
     return changed.rowcount == 1
 
 
 @contextmanager
 def kept(
-    db: Database, table: sa.Table, row_id: str, lease_id: str, clock: Callable[[], datetime]
+    db: Database,
+    table: sa.Table,
+    row_id: str,
+    lease_id: str,
+    clock: Callable[[], datetime],
+    lease: timedelta = LEASE,
 ) -> Iterator[None]:
     """Renew the lease every third of its length while the block runs (a slow push, say)."""
     stop = threading.Event()
 
     def keep() -> None:
-        while not stop.wait(LEASE.total_seconds() / 3):
+        while not stop.wait(lease.total_seconds() / 3):
             try:
-                if not renew(db, table, row_id, lease_id, clock()):
+                if not renew(db, table, row_id, lease_id, clock() + lease):
                     return
             except SQLAlchemyError as error:  # the database is away: try again in a moment
                 log.warning("lease not renewed", table=table.name, error=type(error).__name__)

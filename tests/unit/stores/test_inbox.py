@@ -102,9 +102,9 @@ def test_a_long_handler_keeps_its_lease(
     row = inbox.claim(adapter.db, clock())
     assert row is not None
     clock.advance(50)
-    assert claims.renew(adapter.db, table, row.id, row.lease_id, clock())
+    assert claims.renew(adapter.db, table, row.id, row.lease_id, clock() + claims.LEASE)
     assert inbox.claim(adapter.db, clock.advance(50)) is None
-    assert not claims.renew(adapter.db, table, row.id, "another", clock())
+    assert not claims.renew(adapter.db, table, row.id, "another", clock() + claims.LEASE)
 
 
 def test_callbacks_are_worked_on_in_the_order_they_fell_due(
