@@ -64,6 +64,6 @@ def running() -> Iterator[Issuer]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Keys) as server:
         issuer = Issuer(f"http://127.0.0.1:{server.server_port}/jwks.json")
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield issuer
         server.shutdown()

@@ -121,7 +121,7 @@ def hook_relay(target: str, lost: float, chance: random.Random) -> Iterator[Hook
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     relay = HookRelay(f"http://127.0.0.1:{server.server_port}", target, lost, chance)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield relay
     finally:

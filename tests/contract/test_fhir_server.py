@@ -339,7 +339,7 @@ def hook() -> Iterator[tuple[str, "queue.Queue[str]"]]:
             """Keep the test's output clean."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}/ping", arrived
     server.shutdown()
     server.server_close()

@@ -184,7 +184,7 @@ def loopback_port_to(unix_socket: str) -> Iterator[int]:
         daemon_threads = True
 
     with Server(("127.0.0.1", 0), Relay) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
 

@@ -28,7 +28,7 @@ def rung(site: Site, fhir: Client) -> Iterator[Adapter]:
     changes = {"watch_records": True, "watch_hook_url": f"http://127.0.0.1:{port}"}
     adapter = replace(site.adapter, config=site.adapter.config.model_copy(update=changes))
     server = make_server("127.0.0.1", port, create_app(adapter), threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield adapter
     for name in change_hooks.wanted_subscriptions(adapter):
         fhir.call("DELETE", f"Subscription/{name}")

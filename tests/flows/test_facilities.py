@@ -200,7 +200,7 @@ def test_the_bridge_url_must_be_one_that_abdm_can_use(registry: Site) -> None:
 def served(registry: Site) -> Iterator[str]:
     """The site's adapter listening on a port of its own."""
     server = make_server("127.0.0.1", 0, create_app(registry.adapter), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

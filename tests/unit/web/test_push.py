@@ -244,7 +244,7 @@ def test_once_the_consent_has_ended_pages_are_gone(edge: Edge, state: HiuArtefac
 def sending(edge: Edge, raw: bytes) -> Iterator[socket.socket]:
     """A connection over which the first half of a page has been sent."""
     server = make_server("127.0.0.1", 0, edge.app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         with socket.create_connection(("127.0.0.1", server.server_port)) as line:
             head = f"POST /push/{edge.token} HTTP/1.1\r\nHost: x\r\n"
