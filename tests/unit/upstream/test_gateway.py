@@ -407,7 +407,7 @@ def test_known_keys_survive_a_failing_fetch_and_a_withdrawn_key_goes_within_the_
     clock.advance(hours=1)
     remote.certs = refusal(503)
     assert gateway.keys.get("old") is not None
-    _wait_for(lambda: len(remote.visits(CERTS)) == 2)
+    _wait_for(lambda: len(remote.visits(CERTS)) == 2 and gateway.keys._running is None)
     assert gateway.keys.get("new") is not None
     clock.advance(minutes=1)
     remote.certs = None
