@@ -27,10 +27,10 @@ from adapter.protocol.errors import (
     UpstreamError,
 )
 from adapter.runtime import Adapter
-from adapter.stores import backoff, claims, outbox
+from adapter.stores import backoff, claims, outbox_delivery
 from adapter.stores.db import Tx
 from adapter.stores.db import outbox as outbox_table
-from adapter.stores.outbox import Kind, Otp, OutboxRow
+from adapter.stores.outbox_rows import Kind, Otp, OutboxRow
 from mappings import systems
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,7 @@ def about(row: OutboxRow) -> dict[str, Any]:
 
 def step(adapter: Adapter, *, kinds: Collection[Kind] = ()) -> bool:
     """Send one due row (`kinds`: of these); False if none is due."""
-    row = outbox.claim(adapter.db, adapter.clock(), kinds=kinds)
+    row = outbox_delivery.claim(adapter.db, adapter.clock(), kinds=kinds)
     if row is None or row.lease_id is None:
         return False
     with claims.kept(adapter.db, outbox_table, row.id, row.lease_id, adapter.clock):
@@ -88,9 +88,9 @@ def _attempt(adapter: Adapter, row: OutboxRow, *, repeated: bool = False) -> Non
     with adapter.db.transaction() as tx:
         due_at = None if repeated else _not_before(adapter, tx, row)
         if due_at is not None:
-            outbox.postpone(tx, row, due_at)
+            outbox_delivery.postpone(tx, row, due_at)
             return
-        outbox.begin_attempt(tx, row, request_id, adapter.clock())
+        outbox_delivery.begin_attempt(tx, row, request_id, adapter.clock())
     try:
         answer = DELIVER[row.kind](adapter, row, request_id)
     except AlreadyDone as error:
@@ -101,7 +101,7 @@ def _attempt(adapter: Adapter, row: OutboxRow, *, repeated: bool = False) -> Non
         _failed(adapter, row, request_id, type(error).__name__, str(error), retry_at=again)
     except SessionExpired as error:
         with adapter.db.transaction() as tx:
-            outbox.note_outcome(tx, request_id, type(error).__name__)
+            outbox_delivery.note_outcome(tx, request_id, type(error).__name__)
         raise
     except (UpstreamError, ProtocolError, FhirRejected) as error:
         _failed(adapter, row, request_id, type(error).__name__, str(error))
@@ -180,8 +180,8 @@ def _delivered(
     within = timedelta(seconds=adapter.config.answer_seconds) if answer else None
 
     def settle(tx: Tx) -> None:
-        outbox.note_outcome(tx, request_id, outcome)
-        outbox.delivered(tx, row, now, answer_within=within)
+        outbox_delivery.note_outcome(tx, request_id, outcome)
+        outbox_delivery.delivered(tx, row, now, answer_within=within)
 
     log.info("outgoing message delivered", **about(row), request_id=request_id, outcome=outcome)
     _settle(adapter, row, settle, outcome)
@@ -200,8 +200,8 @@ def _failed(
 
     def settle(tx: Tx) -> None:
         if request_id is not None:
-            outbox.note_outcome(tx, request_id, error)
-        outbox.failed(tx, row, now, error, sentence, retry_at=retry_at)
+            outbox_delivery.note_outcome(tx, request_id, error)
+        outbox_delivery.failed(tx, row, now, error, sentence, retry_at=retry_at)
 
     if retry_at is not None:
         log.info("outgoing message waits", **about(row), error=error)

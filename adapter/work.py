@@ -39,7 +39,7 @@ from adapter.stores import (
     claims,
     endings,
     link_sessions,
-    outbox,
+    outbox_delivery,
     queue_tokens,
     retention,
 )
@@ -142,12 +142,12 @@ def sweep(adapter: Adapter) -> None:
     blank and forget old rows."""
     now = adapter.clock()
     with adapter.db.reading() as tx:
-        overdue = outbox.overdue(tx, now)
+        overdue = outbox_delivery.overdue(tx, now)
         stuck = {table.name: claims.stuck(tx, table, now) for table in claims.CLAIMED}
     for row in overdue:
         with adapter.db.transaction() as tx:
-            if outbox.unanswered(tx, row, now):
-                usual = row.message in outbox.MAY_STAY_UNANSWERED
+            if outbox_delivery.unanswered(tx, row, now):
+                usual = row.message in outbox_delivery.MAY_STAY_UNANSWERED
                 say = log.info if usual else log.error
                 say("outgoing message was not answered", **sending.about(row))
                 sending.after_send(adapter, tx, row, "Unanswered")

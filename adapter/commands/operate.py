@@ -14,8 +14,7 @@ from adapter.commands.run import config_or_exit
 from adapter.flows import lookup
 from adapter.protocol import timestamps
 from adapter.runtime import Adapter, build
-from adapter.stores import facilities, incoming_overview, migrate, overview
-from adapter.stores import outbox as outbox_store
+from adapter.stores import facilities, incoming_overview, migrate, outbox_delivery, overview
 
 
 def open_adapter() -> Adapter:
@@ -119,7 +118,7 @@ def outbox_list(as_json: bool) -> None:
                 "error": row.error,
                 "sentence": row.sentence,
             }
-            for row in outbox_store.dead_letters(tx)
+            for row in outbox_delivery.dead_letters(tx)
         ]
     show(rows, ("id", "created_at", "message", "error", "sentence"), as_json)
 
@@ -130,7 +129,7 @@ def outbox_retry(row_id: str) -> None:
     """Send a dead letter again."""
     adapter = open_adapter()
     with adapter.db.transaction() as tx:
-        done = outbox_store.retry(tx, row_id, adapter.clock())
+        done = outbox_delivery.retry(tx, row_id, adapter.clock())
     if not done:
         click.echo(
             "There is no dead letter with this id; see `abdm-adapter outbox list`.", err=True

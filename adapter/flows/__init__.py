@@ -29,7 +29,7 @@ from adapter.flows import (
 )
 from adapter.flows.handler import SENT, AfterSend, BeforeSend, Commit, Handler, Outcome
 from adapter.protocol import messages as m
-from adapter.stores.outbox import Otp
+from adapter.stores.outbox_rows import Otp
 
 __all__ = [
     "AFTER_SEND",

@@ -10,7 +10,7 @@ from typing import Any
 from adapter.protocol.messages import Envelope
 from adapter.runtime import Adapter
 from adapter.stores.db import Tx
-from adapter.stores.outbox import OutboxRow
+from adapter.stores.outbox_rows import OutboxRow
 
 #: Everything a handler writes to SQL, run in ONE transaction with finishing the inbox row.
 Commit = Callable[[Tx], None]

@@ -26,10 +26,10 @@ from adapter.rules.consent_request import Asked
 from adapter.rules.patients import folded, read_patient
 from adapter.rules.states import ConsentRequestState as State
 from adapter.runtime import Adapter
-from adapter.stores import audit, consent_requests, outbox
+from adapter.stores import audit, consent_requests, outbox, outbox_rows
 from adapter.stores.consent_requests import ConsentRequest
 from adapter.stores.db import Tx
-from adapter.stores.outbox import OutboxRow
+from adapter.stores.outbox_rows import OutboxRow
 
 #: How long the question whether an address exists is worth asking.
 FIND_REPLY = timedelta(seconds=60)
@@ -87,7 +87,7 @@ def not_before(adapter: Adapter, tx: Tx, row: OutboxRow) -> datetime | None:
     """A request waits until ABDM has said whether the address exists, where it can be asked; a
     question that stays unanswered holds nothing up."""
     asked = outbox.newest(tx, FindPatientRequest.__name__, row.subject or "")
-    open_states = (outbox.State.WAITING, outbox.State.AWAITING)
+    open_states = (outbox_rows.State.WAITING, outbox_rows.State.AWAITING)
     if asked is None or asked.state not in open_states:
         return None
     return adapter.clock() + BETWEEN_LOOKS

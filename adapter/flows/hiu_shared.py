@@ -14,7 +14,7 @@ from adapter.runtime import Adapter
 from adapter.stores import audit, consent_requests, hiu_artefacts, outbox
 from adapter.stores.consent_requests import ConsentRequest
 from adapter.stores.db import Tx
-from adapter.stores.outbox import OutboxRow
+from adapter.stores.outbox_rows import OutboxRow
 
 log = structlog.get_logger(__name__)
 

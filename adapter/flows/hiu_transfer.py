@@ -33,7 +33,7 @@ from adapter.rules import consent_resource
 from adapter.rules.consent import still_live
 from adapter.rules.states import HiuArtefactState, IncomingState
 from adapter.runtime import Adapter
-from adapter.stores import hiu_artefacts, incoming, outbox
+from adapter.stores import hiu_artefacts, incoming, outbox, outbox_delivery
 from adapter.stores.db import Tx
 from adapter.stores.hiu_artefacts import HiuArtefact
 from adapter.stores.incoming import Incoming
@@ -163,7 +163,9 @@ def after_request(adapter: Adapter, tx: Tx, incoming_id: str, outcome: Outcome) 
         wait = timedelta(seconds=adapter.config.receive_deadline)
         incoming.begin(tx, incoming_id, now + wait, now + max(KEYS_LIFE, wait))
     elif outcome == "Unanswered":
-        incoming.change(tx, incoming_id, error=outcome, sentence=outbox.UNANSWERED_SENTENCE)
+        incoming.change(
+            tx, incoming_id, error=outcome, sentence=outbox_delivery.UNANSWERED_SENTENCE
+        )
     else:
         _fail(adapter, tx, incoming_id, outcome, _REFUSED.format(outcome))
 

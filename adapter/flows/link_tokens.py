@@ -26,7 +26,7 @@ from adapter.stores import abha_profiles, link_challenges, links, outbox
 from adapter.stores import link_pace as paces
 from adapter.stores.db import Tx
 from adapter.stores.links import ContextLink, LinkToken
-from adapter.stores.outbox import OutboxRow
+from adapter.stores.outbox_rows import OutboxRow
 
 #: A token that ends sooner is not used any more: a link must not outlive it under way.
 LAST_DAY = timedelta(days=1)

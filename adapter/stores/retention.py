@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from adapter.stores.db import Tx, inbox, outbox, outbox_attempt
-from adapter.stores.outbox import Kind, State
+from adapter.stores.outbox_rows import Kind, State
 
 BODY_RETENTION = timedelta(days=7)
 KEY_RETENTION = timedelta(days=30)

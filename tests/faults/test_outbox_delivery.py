@@ -18,10 +18,10 @@ from adapter.protocol.messages import (
     HipLinkCareContextRequest,
 )
 from adapter.runtime import Adapter
-from adapter.stores import outbox
+from adapter.stores import outbox, outbox_delivery
 from adapter.stores.db import Tx, outbox_attempt
 from adapter.stores.db import outbox as table
-from adapter.stores.outbox import State
+from adapter.stores.outbox_rows import State
 from tests.rig import HIP_ID, FrozenClock, adapter_over, run_until_idle, sqlite_url
 from tests.unit.upstream.fake_gateway import FakeGateway, fake_gateway
 
@@ -165,7 +165,7 @@ def test_at_the_deadline_a_message_becomes_a_dead_letter_that_can_be_sent_again(
     assert [outcome for _, outcome in told] == [dead.error]
     script(gateway)
     with adapter.db.transaction() as tx:
-        assert outbox.retry(tx, row_id, clock())
+        assert outbox_delivery.retry(tx, row_id, clock())
     run_until_idle(adapter)
     assert row(adapter, row_id).state == State.DONE
 
@@ -261,7 +261,7 @@ def test_an_unanswered_message_is_sent_once_more_under_a_new_id_and_then_shown(
     assert row(adapter, row_id).state == State.UNANSWERED
     assert told == [("s-1", "sent"), ("s-1", "sent"), ("s-1", "Unanswered")]
     with adapter.db.reading() as tx:
-        assert "service id" in (outbox.dead_letters(tx)[0].sentence or "")
+        assert "service id" in (outbox_delivery.dead_letters(tx)[0].sentence or "")
 
 
 def test_an_unanswered_link_token_request_is_not_repeated(
@@ -307,7 +307,7 @@ def test_a_sender_killed_after_sending_sends_again_when_its_lease_lapses(
 
     row_id = queue(adapter)
     with monkeypatch.context() as patch:
-        patch.setattr(outbox, "delivered", kill)
+        patch.setattr(outbox_delivery, "delivered", kill)
         with pytest.raises(Killed):
             run_until_idle(adapter)
     assert told == []

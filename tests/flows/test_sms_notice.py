@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from adapter import work
-from adapter.stores import outbox
+from adapter.stores import outbox_delivery
 from tests.flows.harness import GENERATE_TOKEN, Site, mobile_of
 from tests.flows.linking import Linking
 
@@ -47,7 +47,7 @@ def test_an_sms_of_which_abdm_says_no_more_is_closed_and_never_repeated(site: Si
     assert len(site.outside.to(SMS)) == 1
     assert site.row("sms_notice")["state"] == "UNCONFIRMED"
     with site.adapter.db.reading() as tx:
-        assert outbox.dead_letters(tx) == []
+        assert outbox_delivery.dead_letters(tx) == []
 
 
 def test_a_late_answer_still_counts(site: Site) -> None:

@@ -8,7 +8,7 @@ from fhir.resources.R4B.auditevent import AuditEvent
 
 from adapter.protocol.messages import Envelope
 from adapter.runtime import Adapter
-from adapter.stores import audit, outbox
+from adapter.stores import audit, outbox, outbox_delivery
 from mappings.resources import references
 from tests.rig import HIP_ID
 
@@ -115,7 +115,7 @@ def test_an_event_gets_the_id_of_its_outbox_row_so_that_it_is_written_once(
 ) -> None:
     with adapter.db.transaction() as tx:
         row_id = outbox.queue_audit(tx, adapter, EVENTS["record:context:link"](adapter))
-    row = outbox.claim(adapter.db, adapter.clock())
+    row = outbox_delivery.claim(adapter.db, adapter.clock())
     assert row is not None
     assert row.body is not None
     assert f'"id":"audit-{row_id}"'.encode() in adapter.sealer.open(row.body)

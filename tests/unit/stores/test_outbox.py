@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from adapter.protocol.messages import Envelope, HipConsentOnNotifyRequest
 from adapter.runtime import Adapter
-from adapter.stores import claims, outbox, retention
+from adapter.stores import claims, outbox, outbox_delivery, retention
 from adapter.stores.db import outbox as table
-from adapter.stores.outbox import OutboxRow, State
+from adapter.stores.outbox_rows import OutboxRow, State
 from tests.rig import FrozenClock
 
 DAY = timedelta(days=1)
@@ -38,17 +38,17 @@ def queue(
 
 
 def claimed(adapter: Adapter) -> OutboxRow:
-    row = outbox.claim(adapter.db, adapter.clock())
+    row = outbox_delivery.claim(adapter.db, adapter.clock())
     assert row is not None
     return row
 
 
 def deliver(adapter: Adapter, row: OutboxRow, request_id: str, *, answer: bool = False) -> None:
     with adapter.db.transaction() as tx:
-        outbox.begin_attempt(tx, row, request_id, adapter.clock())
-        outbox.note_outcome(tx, request_id, "sent")
+        outbox_delivery.begin_attempt(tx, row, request_id, adapter.clock())
+        outbox_delivery.note_outcome(tx, request_id, "sent")
         within = timedelta(seconds=60) if answer else None
-        outbox.delivered(tx, row, adapter.clock(), answer_within=within)
+        outbox_delivery.delivered(tx, row, adapter.clock(), answer_within=within)
 
 
 def state(adapter: Adapter, row_id: str) -> str:
@@ -64,7 +64,7 @@ def test_what_is_queued_in_a_rolled_back_transaction_never_leaves(adapter: Adapt
 
     with pytest.raises(RuntimeError):
         flow_that_fails()
-    assert outbox.claim(adapter.db, adapter.clock()) is None
+    assert outbox_delivery.claim(adapter.db, adapter.clock()) is None
 
 
 def test_rows_of_one_conversation_are_claimed_in_the_order_of_queueing(adapter: Adapter) -> None:
@@ -72,7 +72,7 @@ def test_rows_of_one_conversation_are_claimed_in_the_order_of_queueing(adapter: 
     queue(adapter, "second", conversation="x")
     row = claimed(adapter)
     assert row.subject == "first"
-    assert outbox.claim(adapter.db, adapter.clock()) is None
+    assert outbox_delivery.claim(adapter.db, adapter.clock()) is None
     deliver(adapter, row, "a-1")
     assert claimed(adapter).subject == "second"
 
@@ -86,9 +86,9 @@ def test_a_row_waiting_for_its_next_attempt_holds_back_its_conversation_only(
     row = claimed(adapter)
     with adapter.db.transaction() as tx:
         again = clock() + timedelta(seconds=30)
-        outbox.failed(tx, row, clock(), "RetryLater", "Busy.", retry_at=again)
+        outbox_delivery.failed(tx, row, clock(), "RetryLater", "Busy.", retry_at=again)
     assert claimed(adapter).subject == "other"
-    assert outbox.claim(adapter.db, clock()) is None
+    assert outbox_delivery.claim(adapter.db, clock()) is None
     clock.advance(30)
     assert claimed(adapter).subject == "first"
 
@@ -98,14 +98,14 @@ def test_a_dead_letter_no_longer_holds_back_its_conversation(adapter: Adapter) -
     queue(adapter, "second", conversation="x")
     row = claimed(adapter)
     with adapter.db.transaction() as tx:
-        outbox.failed(tx, row, adapter.clock(), "Rejected", "No.", retry_at=None)
+        outbox_delivery.failed(tx, row, adapter.clock(), "Rejected", "No.", retry_at=None)
     assert claimed(adapter).subject == "second"
 
 
 def test_a_delayed_row_is_not_claimed_before_its_time(adapter: Adapter, clock: FrozenClock) -> None:
     queue(adapter, delay=timedelta(minutes=7))
-    assert outbox.claim(adapter.db, clock.advance(minutes=6)) is None
-    assert outbox.claim(adapter.db, clock.advance(minutes=1)) is not None
+    assert outbox_delivery.claim(adapter.db, clock.advance(minutes=6)) is None
+    assert outbox_delivery.claim(adapter.db, clock.advance(minutes=1)) is not None
 
 
 @pytest.mark.parametrize("request_id", ["a-1", "A-1", "a-2"])
@@ -113,8 +113,8 @@ def test_an_answer_to_any_attempt_settles_the_row(adapter: Adapter, request_id: 
     row_id = queue(adapter)
     row = claimed(adapter)
     with adapter.db.transaction() as tx:
-        outbox.begin_attempt(tx, row, "a-1", adapter.clock())
-        outbox.begin_attempt(tx, row, "a-2", adapter.clock())
+        outbox_delivery.begin_attempt(tx, row, "a-1", adapter.clock())
+        outbox_delivery.begin_attempt(tx, row, "a-2", adapter.clock())
     with adapter.db.transaction() as tx:
         found = outbox.answered(tx, request_id, adapter.clock())
     assert found is not None
@@ -126,7 +126,7 @@ def test_an_answer_before_the_attempt_returns_makes_the_settlement_void(adapter:
     row_id = queue(adapter)
     row = claimed(adapter)
     with adapter.db.transaction() as tx:
-        outbox.begin_attempt(tx, row, "a-1", adapter.clock())
+        outbox_delivery.begin_attempt(tx, row, "a-1", adapter.clock())
     with adapter.db.transaction() as tx:
         outbox.answered(tx, "a-1", adapter.clock())
     with pytest.raises(claims.LeaseLost):
@@ -157,14 +157,16 @@ def test_a_dead_letter_can_be_sent_again_with_its_first_allowance(
     row_id = queue(adapter)
     row = claimed(adapter)
     with adapter.db.transaction() as tx:
-        outbox.failed(tx, row, clock(), "Rejected", "No.", retry_at=None)
+        outbox_delivery.failed(tx, row, clock(), "Rejected", "No.", retry_at=None)
     with adapter.db.reading() as tx:
-        assert [(row.id, row.sentence) for row in outbox.dead_letters(tx)] == [(row_id, "No.")]
+        assert [(row.id, row.sentence) for row in outbox_delivery.dead_letters(tx)] == [
+            (row_id, "No.")
+        ]
     clock.advance(days=3)
     with adapter.db.transaction() as tx:
-        assert outbox.retry(tx, row_id, clock())
-        assert not outbox.retry(tx, row_id, clock())
-        assert outbox.dead_letters(tx) == []
+        assert outbox_delivery.retry(tx, row_id, clock())
+        assert not outbox_delivery.retry(tx, row_id, clock())
+        assert outbox_delivery.dead_letters(tx) == []
     assert claimed(adapter).deadline == clock() + DAY
 
 
@@ -174,10 +176,10 @@ def test_what_ended_a_week_ago_is_blanked_and_can_no_longer_be_sent_again(
     row_id = queue(adapter)
     row = claimed(adapter)
     with adapter.db.transaction() as tx:
-        outbox.failed(tx, row, clock(), "Rejected", "No.", retry_at=None)
+        outbox_delivery.failed(tx, row, clock(), "Rejected", "No.", retry_at=None)
         retention.purge(tx, clock.advance(days=7))
-        assert not outbox.retry(tx, row_id, clock())
-        assert [row.id for row in outbox.dead_letters(tx)] == [row_id]
+        assert not outbox_delivery.retry(tx, row_id, clock())
+        assert [row.id for row in outbox_delivery.dead_letters(tx)] == [row_id]
 
 
 def test_an_audit_event_that_never_arrived_keeps_its_body(
@@ -187,10 +189,10 @@ def test_an_audit_event_that_never_arrived_keeps_its_body(
         row_id = outbox.queue_audit(tx, adapter, {"resourceType": "AuditEvent"})
     row = claimed(adapter)
     with adapter.db.transaction() as tx:
-        outbox.failed(tx, row, clock(), "FhirRejected", "No.", retry_at=None)
+        outbox_delivery.failed(tx, row, clock(), "FhirRejected", "No.", retry_at=None)
     with adapter.db.transaction() as tx:
         retention.purge(tx, clock.advance(days=365))
-        assert outbox.retry(tx, row_id, clock())
+        assert outbox_delivery.retry(tx, row_id, clock())
 
 
 def test_done_rows_and_their_attempts_are_forgotten_after_a_month(

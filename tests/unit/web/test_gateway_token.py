@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 
 from adapter.protocol import ids
 from adapter.protocol import messages as m
-from adapter.stores import outbox, retention
+from adapter.stores import outbox, outbox_delivery, retention
 from adapter.upstream import keys
 from tests.rig import HIP_ID
 from tests.unit.upstream.fake_gateway import CERTS, jwk
@@ -190,10 +190,10 @@ def ask_for_a_link_token(edge: Edge) -> str:
     request_id = ids.new_request_id()
     with edge.adapter.db.transaction() as tx:
         outbox.queue(tx, edge.adapter, envelope, message, deadline=timedelta(hours=1))
-    row = outbox.claim(edge.adapter.db, edge.clock())
+    row = outbox_delivery.claim(edge.adapter.db, edge.clock())
     assert row is not None
     with edge.adapter.db.transaction() as tx:
-        outbox.begin_attempt(tx, row, request_id, edge.clock())
+        outbox_delivery.begin_attempt(tx, row, request_id, edge.clock())
     return request_id
 
 

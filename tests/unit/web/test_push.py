@@ -22,7 +22,7 @@ from adapter.flows import hiu_transfer
 from adapter.protocol.messages import CareContextRef, ConsentArtefact, DateRange, Permission
 from adapter.rules.states import HiuArtefactState
 from adapter.runtime import Adapter
-from adapter.stores import db, hiu_artefacts, outbox
+from adapter.stores import db, hiu_artefacts, outbox_delivery
 from adapter.stores.db import incoming_chunk, incoming_page
 from tests.rig import HIP_ID, FrozenClock, adapter_over, sqlite_url
 
@@ -270,7 +270,7 @@ def test_a_slow_sender_holds_no_lock_and_one_that_breaks_off_leaves_nothing(edge
     with sending(edge, json.dumps(page("QUJD" * 10_000)).encode()) as line:
         assert edge.post(page("REVG")).status_code == 202
         with edge.adapter.db.transaction() as tx:
-            assert outbox.overdue(tx, edge.clock()) == []
+            assert outbox_delivery.overdue(tx, edge.clock()) == []
         line.shutdown(socket.SHUT_WR)
         assert b" 400 " in line.recv(1000).split(b"\r\n")[0]
     assert len(edge.pages()) == 1
