@@ -91,22 +91,63 @@ def test_a_server_that_anyone_could_read_does_not_start_and_says_why(
     assert "\tat " not in ended.stdout, "a stack trace instead of a sentence"
 
 
+@dataclass(frozen=True)
+class AnonymousRun:
+    """A server on H2 that anyone could use: what was seen of it, and its data after its end."""
+
+    credentials: tuple[str, dict[Any, Any]]
+    statuses: list[int]
+    database: Path
+
+
+@pytest.fixture(scope="module")
+def anonymous_run(tmp_path_factory: pytest.TempPathFactory) -> AnonymousRun:
+    folder = tmp_path_factory.mktemp("anonymous")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FHIR_ANONYMOUS", "true")
+        with fhir_server.start(
+            folder, log_file=folder / "log", guide=None, roles=fhir_server.ROLES
+        ) as server:
+            headers = {"Content-Type": "application/fhir+json"}
+            url = f"{server.base_url}/Consent/c1"
+            consent = {"resourceType": "Consent", "id": "c1", "status": "active"}
+            everything = {"resourceType": "Parameters"}
+            statuses = [
+                requests.put(url, json=consent, headers=headers, timeout=60).status_code,
+                requests.post(
+                    f"{url}/$expunge", json=everything, headers=headers, timeout=60
+                ).status_code,
+            ]
+    (database,) = folder.rglob("fhir.mv.db")
+    return AnonymousRun((server.token, server.tokens), statuses, database)
+
+
 def test_anyone_on_this_machine_may_do_everything_where_that_was_switched_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    anonymous_run: AnonymousRun,
 ) -> None:
-    monkeypatch.setenv("FHIR_ANONYMOUS", "true")
-    with fhir_server.start(
-        tmp_path, log_file=tmp_path / "log", guide=None, roles=fhir_server.ROLES
-    ) as server:
-        assert (server.token, server.tokens) == ("", {})
-        consent = {"resourceType": "Consent", "id": "c1", "status": "active"}
-        headers = {"Content-Type": "application/fhir+json"}
-        url = f"{server.base_url}/Consent/c1"
-        assert requests.put(url, json=consent, headers=headers, timeout=60).status_code == 201
-        erased = requests.post(
-            f"{url}/$expunge", json={"resourceType": "Parameters"}, headers=headers, timeout=60
-        )
-        assert erased.status_code == 200
+    assert anonymous_run.credentials == ("", {})
+    assert anonymous_run.statuses == [201, 200]
+
+
+def test_what_points_at_visits_is_found_on_h2_without_reading_all_references(
+    anonymous_run: AnonymousRun,
+) -> None:
+    (h2,) = (fhir_server.build().parent / "lib").glob("h2-*.jar")
+    asked = (
+        "EXPLAIN SELECT SRC_RESOURCE_ID FROM HFJ_RES_LINK WHERE SRC_PATH = 'Condition.encounter'"
+        " AND TARGET_RESOURCE_ID IN (1, 2, 3) AND TARGET_RESOURCE_TYPE = 'Encounter'"
+    )
+    url = f"jdbc:h2:file:{anonymous_run.database.with_suffix('').with_suffix('')}"
+    shell = [fhir_server.java(), "-cp", str(h2), "org.h2.tools.Shell"]
+    plan = subprocess.run(
+        [*shell, "-url", url, "-user", "sa", "-password", "", "-sql", asked],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    # The list of targets comes first: with the type before it, H2 walks over the whole index.
+    assert "IDX_RL_TGT_V2: TARGET_RESOURCE_ID IN" in plan, plan
 
 
 @pytest.mark.parametrize("version", ["1.8.0_402", "11.0.22"])
