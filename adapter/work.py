@@ -44,7 +44,7 @@ from adapter.stores import (
     retention,
 )
 from adapter.stores.db import hiu_artefact, incoming, transfer, watch
-from adapter.stores.watch import QUEUE
+from adapter.stores.watch import LINKS, QUEUE
 
 log = structlog.get_logger(__name__)
 
@@ -98,14 +98,20 @@ def _lane(
     return step
 
 
-def _watching(step: Callable[[Adapter], bool]) -> Callable[[Adapter], bool]:
-    """The same step, where the record watch is switched on."""
-    return lambda adapter: adapter.config.watch_records and step(adapter)
-
-
 # Apart, since hooks that never pause make one search follow the other.
 _searches = _lane(watch, watch.c.id != QUEUE, record_watch.advance, WATCH_LEASE)
 _looks = _lane(watch, watch.c.id == QUEUE, record_watch.advance, WATCH_LEASE)
+_links = _lane(watch, watch.c.id == LINKS, record_watch.advance, WATCH_LEASE)
+
+
+def _search(adapter: Adapter) -> bool:
+    """A chore of the record watch; without it, links that somebody asked for go on all the same."""
+    return (_searches if adapter.config.watch_records else _links)(adapter)
+
+
+def _look(adapter: Adapter) -> bool:
+    return adapter.config.watch_records and _looks(adapter)
+
 
 STEPS: Mapping[str, Callable[[Adapter], bool]] = MappingProxyType(
     {
@@ -116,8 +122,8 @@ STEPS: Mapping[str, Callable[[Adapter], bool]] = MappingProxyType(
         "transfers": _lane(transfer, transfer.c.done_at.is_(None), hip_transfer.advance_transfer),
         "incoming": _lane(incoming, incoming.c.done_at.is_(None), hiu_receive.advance_incoming),
         "profiles": abha_linking.step,
-        "watch": _watching(_searches),
-        "looks": _watching(_looks),
+        "watch": _search,
+        "looks": _look,
         "endings": _lane(hiu_artefact, endings.OPEN, archive.advance_ending),
     }
 )

@@ -1,4 +1,4 @@
-"""Commands of linking: how it stands, one visit now, what failed again, years of records."""
+"""Commands of linking: how it stands, one visit now, what failed, years of records, opting out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from adapter.commands.operate import open_adapter, show
-from adapter.flows import backfill, hip_linking, link_status, lookup
+from adapter.flows import backfill, hip_linking, link_changes, link_status, lookup
 from adapter.flows.hip_linking import LinkReport
 from adapter.protocol.errors import AdapterError, FhirUnavailable
 from adapter.runtime import Adapter
@@ -88,6 +88,41 @@ def retry(patient: str | None, user: str, as_json: bool) -> None:
     if not reports:
         click.echo("Nothing has failed.", err=True)
     _show_reports(reports, as_json)
+
+
+@link.command("opt-out")
+@click.argument("patient")
+@_USER
+@_JSON
+def opt_out(patient: str, user: str, as_json: bool) -> None:
+    """PATIENT (FHIR id) opts out: nothing of theirs is linked, offered or released any more."""
+    adapter = open_adapter()
+    try:
+        link_changes.opt_out(adapter, patient, user)
+    except AdapterError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    _show_opted_out(patient, True, link_changes.AFTER_OPT_OUT, as_json)
+
+
+@link.command("opt-in")
+@click.argument("patient")
+@_JSON
+def opt_in(patient: str, as_json: bool) -> None:
+    """PATIENT (FHIR id) takes part again; what ABDM has already is released again at once."""
+    adapter = open_adapter()
+    try:
+        link_changes.opt_in(adapter, patient)
+    except AdapterError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    sentence = "The patient takes part again; the running adapter links what is not linked yet."
+    _show_opted_out(patient, False, sentence, as_json)
+
+
+def _show_opted_out(patient: str, opted_out: bool, sentence: str, as_json: bool) -> None:
+    answer = json.dumps({"patient": patient, "opted_out": opted_out})
+    click.echo(answer if as_json else sentence)
 
 
 @link.command("backfill")

@@ -48,6 +48,10 @@ PATIENCE = timedelta(hours=1)
 FINAL: dict[str, type[UpstreamError]] = {
     each.__name__: each for each in (Rejected, AddressBlocked, AbhaDeactivated)
 }
+#: Refusals of a link after which it goes on: with a new token, or once the block is over.
+RESUMED: dict[str, type[UpstreamError]] = {
+    each.__name__: each for each in (LinkTokenRefused, AddressBlocked)
+}
 #: An OTP that may be typed again, until its challenge is over.
 WRONG_OTP = ("1405",)
 #: The request does not fit the ABHA (6.1).
@@ -143,7 +147,7 @@ def on_hip_link_care_context(
             return
         refusal = reaction("HipLinkCareContextRequest", message.error)
         if isinstance(refusal, AskedAlready) or not isinstance(refusal, RetryLater):
-            _count_refusal(adapter, tx, batch)
+            _count_refusal(adapter, tx, batch, blocked=isinstance(refusal, AddressBlocked))
         _refused(adapter, tx, batch, refusal, refusal.sentence)
 
     return commit
@@ -159,9 +163,9 @@ def after_hip_link_care_context(adapter: Adapter, tx: Tx, batch: str, outcome: O
             outbox.sentence_of(tx, "HipLinkCareContextRequest", batch)
             or f"The link request failed ({outcome}); link again."
         )
-        if outcome in FINAL or outcome == LinkTokenRefused.__name__:
-            _count_refusal(adapter, tx, batch)
-        refusal = LinkTokenRefused(sentence) if outcome == LinkTokenRefused.__name__ else None
+        if outcome in FINAL or outcome in RESUMED:
+            _count_refusal(adapter, tx, batch, blocked=outcome == AddressBlocked.__name__)
+        refusal = RESUMED[outcome](sentence) if outcome in RESUMED else None
         _refused(adapter, tx, batch, refusal, sentence, error=outcome)
 
 
@@ -231,9 +235,9 @@ def _deactivated(adapter: Adapter, tx: Tx, hip_id: str, abha_address: str, sente
     link_changes.abha_deactivated(adapter, tx, abha_address)
 
 
-def _count_refusal(adapter: Adapter, tx: Tx, batch: str) -> None:
+def _count_refusal(adapter: Adapter, tx: Tx, batch: str, *, blocked: bool = False) -> None:
     for address in {row.abha_address for row in links.in_batch(tx, batch) if row.abha_address}:
-        link_tokens.note_refusal(adapter, tx, address)
+        link_tokens.note_refusal(adapter, tx, address, blocked=blocked)
 
 
 def _fail(tx: Tx, rows: Sequence[ContextLink], error: str, sentence: str) -> None:
@@ -269,6 +273,11 @@ def _refused(
     address = rows[0].abha_address or ""
     if error == AbhaDeactivated.__name__:
         _deactivated(adapter, tx, rows[0].hip_id, address, sentence)
+        return
+    if isinstance(refusal, AddressBlocked):
+        # `advance` says until when; the record watch's chore of links goes on then.
+        links.move(tx, rows, CareContextLinkState.WAITING_FOR_TOKEN, batch=None)
+        advance(adapter, tx, rows[0].hip_id, address)
         return
     renewed = any(row.error == LinkTokenRefused.__name__ for row in rows)
     if isinstance(refusal, LinkTokenRefused):

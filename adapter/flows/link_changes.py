@@ -37,6 +37,11 @@ RECORD_ENDED, PATIENT_ENDED, OPTED_OUT = "RecordEnded", "PatientEnded", "OptedOu
 PATIENT = "patient"
 DEACTIVATED, ADDRESS_REMOVED = "AbhaDeactivated", "AddressRemoved"
 
+#: What whoever notes an opt-out has to know.
+AFTER_OPT_OUT = (
+    "Nothing of this patient is linked or released any more. ABDM may still list what was linked "
+    "before; the patient can remove it in their app."
+)
 _RELEASED_NO_MORE = "Nothing of it is released any more; ABDM may still list it."
 _OPTED_OUT = "The patient opted out."
 _DEACTIVATED = (
@@ -109,7 +114,11 @@ def abha_deactivated(adapter: Adapter, tx: Tx, abha_address: str) -> None:
 
 
 def opt_out(adapter: Adapter, patient_id: str, requester: str) -> None:
-    """The patient wants nothing linked or released; in force when this returns."""
+    """The patient wants nothing linked or released; in force when this returns.
+
+    Raises NotFound (no such own patient), FhirUnavailable.
+    """
+    _own_patient(adapter, patient_id)
     with adapter.db.transaction() as tx:
         opt_outs.add(tx, adapter, patient_id, requester, adapter.clock())
         withdraw(adapter, tx, links.of_patient(tx, patient_id), OPTED_OUT, _OPTED_OUT, requester)
@@ -118,13 +127,18 @@ def opt_out(adapter: Adapter, patient_id: str, requester: str) -> None:
 
 def opt_in(adapter: Adapter, patient_id: str) -> None:
     """The patient takes part again. Raises NotFound (no such own patient), FhirUnavailable."""
-    patient = adapter.fhir.patient(patient_id)
-    if patient is None:
-        raise NotFound("There is no patient with this id.")
+    patient = _own_patient(adapter, patient_id)
     with adapter.db.transaction() as tx:
         opt_outs.remove(tx, patient_id)
         patient_changed(adapter, tx, patient)
     adapter.wake()
+
+
+def _own_patient(adapter: Adapter, patient_id: str) -> dict[str, Any]:
+    patient = adapter.fhir.patient(patient_id)
+    if patient is None:
+        raise NotFound("There is no patient with this id.")
+    return patient
 
 
 def withdraw(

@@ -58,15 +58,19 @@ def of_patient(adapter: Adapter, patient_id: str, hip_ids: Collection[str]) -> l
 
 def of_hospital(adapter: Adapter, hip_ids: Collection[str], *, limit: int) -> dict[str, Any]:
     """What is not linked yet at these facilities (`care_contexts`), how many links are in which
-    state (`links`), how many visits and patients are still to be looked at (`to_be_looked_at`), and
-    which of them the FHIR server does not show (`unreadable`)."""
+    state (`links`), how many visits and patients of all facilities are still to be looked at
+    (`to_be_looked_at`), and which of them the FHIR server does not show (`unreadable`).
+
+    Whose a record is that cannot be read, nobody knows unless it was linked before: who asks for
+    some facilities only is told of those alone.
+    """
+    every = {hip_id for _, hip_id in lookup.served_pairs(adapter)}
     with adapter.db.reading() as tx:
+        unreadable = watch.troubled(tx, None if every <= set(hip_ids) else hip_ids)
         return {
             "links": link_overview.counts(tx, hip_ids),
             "to_be_looked_at": watch.waiting(tx),
-            "unreadable": [
-                {"record": key, "why": sentence} for key, sentence in watch.troubled(tx)
-            ],
+            "unreadable": [{"record": key, "why": sentence} for key, sentence in unreadable],
             "care_contexts": [
                 {
                     "patient": each.patient_id,

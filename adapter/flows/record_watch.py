@@ -13,7 +13,8 @@ there. So an outage of either side, a bulk load and a killed worker lose nothing
 twice changes nothing.
 
 `advance` does one chore of the watch: a search, a look at what is queued, the repair of the
-Subscriptions, or going on with links that a passing trouble left behind. The look is `record_look`.
+Subscriptions, or going on with links that a passing trouble or a block left behind; this last one
+also where WATCH_RECORDS is false. The look is `record_look`.
 """
 
 from __future__ import annotations

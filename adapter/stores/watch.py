@@ -212,14 +212,25 @@ def waiting(tx: Tx) -> int:
     return tx.scalar(sa.select(sa.func.count()).select_from(watch_item)) or 0
 
 
-def troubled(tx: Tx) -> list[tuple[str, str]]:
-    """(key, sentence) of the items that could not be looked at."""
-    found = tx.execute(
-        sa.select(watch_item.c.key, watch_item.c.sentence)
-        .where(watch_item.c.attempts > 0)
-        .order_by(watch_item.c.key)
-    )
-    return [(row.key, row.sentence or "") for row in found]
+def troubled(tx: Tx, linked_at: Collection[str] | None = None) -> list[tuple[str, str]]:
+    """(key, sentence) of the items that could not be looked at.
+
+    `linked_at`: only of those that have a link at one of these HIPs, as whose they are known.
+    """
+    found = sa.select(watch_item.c.key, watch_item.c.sentence).where(watch_item.c.attempts > 0)
+    if linked_at is not None:
+        # Ids hold no slash, so what the replacements leave alone fits nothing.
+        found = found.where(
+            sa.exists().where(
+                care_context_link.c.hip_id.in_(linked_at),
+                sa.or_(
+                    care_context_link.c.reference == sa.func.replace(watch_item.c.key, "/", "-"),
+                    care_context_link.c.patient_id
+                    == sa.func.replace(watch_item.c.key, "Patient/", ""),
+                ),
+            )
+        )
+    return [(row.key, row.sentence or "") for row in tx.execute(found.order_by(watch_item.c.key))]
 
 
 # --- links ------------------------------------------------------------------------------------

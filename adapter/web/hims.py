@@ -90,12 +90,7 @@ def _opt_out(
 ) -> Response:
     lookup.care_contexts_of_patient(adapter, patient_id, hip_ids)
     link_changes.opt_out(adapter, patient_id, caller.name)
-    return jsonify(
-        patient=patient_id,
-        opted_out=True,
-        message="Nothing of this patient is linked or released any more. ABDM may still list what "
-        "was linked before; the patient can remove it in their app.",
-    )
+    return jsonify(patient=patient_id, opted_out=True, message=link_changes.AFTER_OPT_OUT)
 
 
 def _opt_in(

@@ -146,11 +146,13 @@ def test_no_second_token_request_leaves_within_seven_minutes(linking: Linking) -
     assert site.outside.to(GENERATE_TOKEN)[1].body["yearOfBirth"] == 1992
 
 
-def test_an_unanswered_token_request_is_never_repeated_by_itself(linking: Linking) -> None:
+def test_an_unanswered_token_request_is_not_repeated_within_the_pacing_and_a_late_answer_serves(
+    linking: Linking,
+) -> None:
     from adapter import work
 
     linking.link()
-    for _ in range(5):
+    for _ in range(3):
         linking.site.clock.advance(minutes=3)
         work.sweep(linking.site.adapter)
         linking.site.run()
@@ -158,6 +160,11 @@ def test_an_unanswered_token_request_is_never_repeated_by_itself(linking: Linkin
     assert linking.states() == {"FAILED"}
     linking.give_token(linking.site.outside.only(GENERATE_TOKEN))
     assert linking.site.row("link_token")["state"] == "ACTIVE"
+    linking.site.clock.advance(minutes=3)
+    linking.site.run()
+    linking.accept()
+    assert linking.states() == {"LINKED"}
+    assert len(linking.site.outside.to(GENERATE_TOKEN)) == 1
 
 
 @pytest.mark.parametrize("code", ["ABDM-1026", "ABDM-1038", "ABDM-1026: "])

@@ -1,6 +1,7 @@
 """What people see of linking and can do about it: status, retry, backfill; by call and command."""
 
 import json
+import uuid
 from collections.abc import Callable
 from datetime import date
 
@@ -12,9 +13,11 @@ from adapter.app import create_app
 from adapter.cli import main
 from adapter.commands import operate
 from adapter.config import ApiKey
-from adapter.flows import backfill, link_status
+from adapter.flows import backfill, hip_linking, link_status
 from adapter.protocol.errors import NotFound
+from adapter.stores import watch
 from tests.flows.harness import Json, Site, address_of, reference_of
+from tests.flows.hims import LIMITED, WHOLE, Hospital
 from tests.flows.watching import Watched, watched
 
 pytestmark = pytest.mark.hapi
@@ -121,6 +124,30 @@ def test_status_by_the_hims_api(on: Watched) -> None:
     assert client.get("/hims/v1/links/status").status_code == 401
 
 
+def test_who_acts_for_one_facility_is_told_of_no_record_of_another(
+    site: Site, hospital: Hospital
+) -> None:
+    own, other = site.patient(), site.patient()
+    site.admit(own, site.visit(own))
+    site.load(site.organization(hospital.other.hfr_id))
+    theirs = site.visit(other, hfr_id=hospital.other.hfr_id)
+    site.admit(other, theirs)
+    hip_linking.link_encounter(site.adapter, theirs[0]["id"], "desk-1")
+    named = {f"Encounter/{theirs[0]['id']}", f"Patient/{other['id']}"}
+    unknown = {f"Encounter/{uuid.uuid4()}", f"Patient/{uuid.uuid4()}"}
+    with site.adapter.db.transaction() as tx:
+        for each in (*named, *unknown):
+            watch.await_(
+                tx, each, site.clock(), "It cannot be read.", requester="watch", any_age=False
+            )
+
+    def unreadable(key: str) -> set[str]:
+        return {each["record"] for each in hospital.get("links/status", key).json["unreadable"]}
+
+    assert unreadable(LIMITED) == named
+    assert unreadable(WHOLE) == named | unknown
+
+
 def test_a_retry_asks_again_and_no_sooner_than_the_pacing_allows(
     on: Watched, command: Callable[..., Result]
 ) -> None:
@@ -157,6 +184,31 @@ def test_the_commands_show_a_patient_the_hospital_and_one_visit(
     assert command("now", "nobody").exit_code == 1
 
 
+def test_a_patient_opts_out_and_back_in_by_command(
+    on: Watched, command: Callable[..., Result]
+) -> None:
+    patient = on.site.patient()
+    visit = on.site.visit(patient)
+    on.linked(patient, visit)
+    out = command("opt-out", patient["id"], "--user", "desk-1", "--json")
+    assert out.exit_code == 0, out.output
+    assert json.loads(out.stdout.splitlines()[-1]) == {"patient": patient["id"], "opted_out": True}
+    assert set(on.links(patient).values()) == {"WITHDRAWN"}
+    assert [row["requester"] for row in on.site.rows("opt_out")] == ["desk-1"]
+    assert "released" in command("opt-out", patient["id"]).stdout
+    back = command("opt-in", patient["id"], "--json")
+    assert back.exit_code == 0, back.output
+    assert json.loads(back.stdout.splitlines()[-1]) == {
+        "patient": patient["id"],
+        "opted_out": False,
+    }
+    assert set(on.links(patient).values()) == {"LINKED"}
+    for name in ("opt-out", "opt-in"):
+        refused = command(name, "nobody")
+        assert refused.exit_code == 1
+        assert "no patient" in refused.stderr
+
+
 def test_a_backfill_links_records_with_old_dates_of_writing_once(
     on: Watched, command: Callable[..., Result]
 ) -> None:
@@ -176,7 +228,8 @@ def test_a_backfill_links_records_with_old_dates_of_writing_once(
     on.site.run()
     assert len(on.links(patient)) == 4
     assert len(on.asked(patient)) == 1
-    assert {row["requester"] for row in on.site.rows("care_context_link")} == {"desk-1"}
+    rows = on.site.rows("care_context_link")
+    assert {r["requester"] for r in rows if r["patient_id"] == patient["id"]} == {"desk-1"}
 
 
 def test_an_interrupted_backfill_goes_on_with_the_months_that_are_left(

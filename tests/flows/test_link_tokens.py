@@ -171,6 +171,35 @@ def test_a_blocked_address_is_asked_about_after_the_block_by_itself(linking: Lin
     assert linking.states() == {"LINKED"}
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "in the callback"])
+def test_a_link_refused_by_a_block_is_made_after_the_block_by_itself_though_nothing_is_watched(
+    site: Site, at_once: bool
+) -> None:
+    linking = Linking(site, visits=3)
+    assert not site.adapter.config.watch_records
+    linking.link(0)
+    linking.give_token()
+    linking.accept()
+    if at_once:
+        site.outside.will_answer(LINK, (400, BLOCKED))
+    linking.link(1)
+    if not at_once:
+        site.answer(site.outside.to(LINK)[-1], "OnHipLinkCareContext", BLOCKED)
+    report = linking.link(2)
+    assert "24 hours" in report.sentence
+    assert linking.states() == {"LINKED", "WAITING_FOR_TOKEN"}
+    assert len(site.outside.to(LINK)) == 2
+    site.clock.advance(hours=23, minutes=50)
+    site.run()
+    assert len(site.outside.to(LINK)) == 2
+    site.clock.advance(minutes=11)
+    site.run()
+    assert len(site.outside.to(LINK)) == 3
+    linking.accept()
+    assert linking.states() == {"LINKED"}
+    assert asked(site) == 1
+
+
 def test_a_passing_trouble_of_abdm_is_asked_again_by_itself(linking: Linking) -> None:
     site = linking.site
     linking.link()

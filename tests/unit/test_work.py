@@ -80,6 +80,7 @@ def test_waking_makes_a_waiting_lane_look_at_once(
 
 
 def test_nothing_due_is_nothing_done(adapter: Adapter) -> None:
+    assert work.run_due(adapter) == 1, "once at the start: links that wait are looked for"
     assert work.run_due(adapter) == 0
     work.sweep(adapter)
 
