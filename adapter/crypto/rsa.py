@@ -10,10 +10,10 @@ from base64 import b64encode
 from dataclasses import dataclass
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
 from adapter.crypto import encodings
 from adapter.crypto.errors import PublishedKeyInvalid
@@ -27,6 +27,8 @@ PADDINGS = {
         label=None,
     ),
 }
+#: The Health ID service of the older generation names none (v1 document, section 3).
+OLDER_PADDING = "RSA/ECB/PKCS1Padding"
 SMALLEST_KEY_BITS = 2048
 
 
@@ -39,7 +41,8 @@ class PublishedKey:
 
     def encrypt(self, text: str) -> str:
         """`text` for the holder of the private key alone: base64 on one line, new each time."""
-        return b64encode(self.key.encrypt(text.encode(), PADDINGS[self.algorithm])).decode("ascii")
+        padding = PKCS1v15() if self.algorithm == OLDER_PADDING else PADDINGS[self.algorithm]
+        return b64encode(self.key.encrypt(text.encode(), padding)).decode("ascii")
 
 
 def read_key(public_key: str, algorithm: str) -> PublishedKey:
@@ -61,3 +64,16 @@ def read_key(public_key: str, algorithm: str) -> PublishedKey:
     if not isinstance(key, RSAPublicKey) or key.key_size < SMALLEST_KEY_BITS:
         raise PublishedKeyInvalid("The ABHA service published something that is no RSA key to use.")
     return PublishedKey(key, algorithm)
+
+
+def read_older_key(pem: bytes) -> PublishedKey:
+    """A key as the Health ID service publishes it: PEM text. Raises PublishedKeyInvalid."""
+    try:
+        key = load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, RSAPublicKey) or key.key_size < SMALLEST_KEY_BITS:
+        raise PublishedKeyInvalid(
+            "The Health ID service published something that is no RSA key to use."
+        )
+    return PublishedKey(key, OLDER_PADDING)
