@@ -67,12 +67,12 @@ class Config(BaseSettings):
         validate_default=True,
     )
 
-    # The specification's own names and defaults.
+    # The specification's own names and defaults; but no Health ID service, which NHA has retired.
     enable_abdm: bool = True
     abdm_client_id: str = ""
     abdm_client_secret: SecretStr = SecretStr("")
     abdm_url: str = "https://dev.abdm.gov.in"
-    health_service_api_url: str = "https://healthidsbx.abdm.gov.in/api"
+    health_service_api_url: str = ""
     abdm_facility_url: str = "https://apihspsbx.abdm.gov.in/v4/int"
     abha_url: str = "https://abhasbx.abdm.gov.in"
     phr_url: str = ""
@@ -200,6 +200,7 @@ class Config(BaseSettings):
         "public_url",
         "abdm_facility_url",
         "abha_url",
+        "health_service_api_url",
         "phr_url",
         "watch_hook_url",
     )

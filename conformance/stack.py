@@ -93,7 +93,8 @@ def wait_until_ready(child: Child, url: str, timeout_s: float = 60) -> None:
 
 @dataclass
 class Stack:
-    """The running parts and how to reach them; `callback_url` is the adapter as ABDM sees it."""
+    """The running parts and how to reach them; `callback_url` is the adapter as ABDM sees it;
+    `generation`: of the gateway's interface that the hospital speaks."""
 
     folder: Path
     fhir_url: str
@@ -104,6 +105,7 @@ class Stack:
     hims_key: str
     client_secret: str
     env: dict[str, str]
+    generation: Generation = "v3"
     children: list[Child] = field(default_factory=list)
     fhir: FhirServer | None = None
 
@@ -138,6 +140,7 @@ def adapter_env(
         "ABDM_CLIENT_SECRET": client_secret,
         "ABDM_URL": simulator_url,
         "ABHA_URL": simulator_url,
+        "HEALTH_SERVICE_API_URL": f"{simulator_url}/healthid/api",
         "ABDM_FACILITY_URL": f"{simulator_url}/v4/int",
         "X_CM_ID": "sbx",
         "PORT": str(port),
@@ -210,6 +213,7 @@ def start(
         hims_key=hims_key,
         client_secret=client_secret,
         env=env,
+        generation=_generation(env),
         fhir=server,
     )
     try:
@@ -221,7 +225,7 @@ def start(
         stack.children.append(simulator)
         wait_until_ready(simulator, f"{simulator_url}/healthz")
         SimulatorClient(simulator_url).add_bridge(
-            CLIENT_ID, client_secret, url=stack.callback_url, generation=_generation(env)
+            CLIENT_ID, client_secret, url=stack.callback_url, generation=stack.generation
         )
         on_progress("starting the adapter")
         adapter = spawn("adapter", ["adapter", "serve"], env, folder)

@@ -21,7 +21,6 @@ from adapter.flows import abha_enrolment, abha_linking, abha_login, abha_qr, abh
 from adapter.flows.abha_desk import Desk, shown
 from adapter.flows.abha_enrolment import Consent
 from adapter.flows.lookup import served_pairs
-from adapter.protocol.abha import CONSENT_VERSION
 from adapter.protocol.errors import AdapterError, RequestError
 from adapter.rules import poster
 from adapter.rules.abha_steps import Step, next_steps
@@ -75,7 +74,7 @@ def abha_create(
     click.echo(text, err=True)
     if not click.confirm("Has the person agreed to this text?", err=True):
         _fail("No ABHA is created without the person's consent.")
-    given = Consent(True, CONSENT_VERSION, text, language)
+    given = Consent(True, adapter.abha_of(hip_id).consent_version, text, language)
     number = _hidden("Aadhaar number")
     row = _or_exit(
         lambda: abha_enrolment.begin(adapter, desk, hip_id, number, given, patient_id=patient)
@@ -232,8 +231,11 @@ def _enrolled(adapter: Adapter, desk: Desk, row: AbhaTransaction) -> AbhaTransac
     row = _with_otp(
         adapter, desk, row, lambda otp: abha_login.verify_any(adapter, desk, row.id, otp, mobile)
     )
-    if row.mobile_pending:
+    if Step.FETCH_PROFILE in next_steps(row.facts):
+        row = _or_exit(lambda: abha_login.fetch_profile(adapter, desk, row.id))
+    if row.state is AbhaState.VERIFIED and row.mobile_pending:
         row = _or_exit(lambda: abha_enrolment.send_mobile_otp(adapter, desk, row.id))
+    if row.state is AbhaState.MOBILE_OTP_SENT:
         click.echo(row.sentence or row.secret.hint, err=True)
         row = _with_otp(
             adapter, desk, row, lambda otp: abha_enrolment.verify_mobile(adapter, desk, row.id, otp)
@@ -243,7 +245,8 @@ def _enrolled(adapter: Adapter, desk: Desk, row: AbhaTransaction) -> AbhaTransac
 
 def _addressed(adapter: Adapter, desk: Desk, row: AbhaTransaction) -> AbhaTransaction:
     offered = _or_exit(lambda: abha_enrolment.suggestions(adapter, desk, row.id))
-    click.echo("Free ABHA addresses: " + ", ".join(offered[:8]), err=True)
+    if offered:
+        click.echo("Free ABHA addresses: " + ", ".join(offered[:8]), err=True)
     while True:
         wanted = click.prompt("ABHA address (empty: none now)", default="", err=True)
         if not wanted:
@@ -285,7 +288,10 @@ def _with_otp(
             return verify(otp)
         except AdapterError as error:
             present = shown(adapter, desk, row.id)
-            waiting = {Step.VERIFY_OTP, Step.VERIFY_MOBILE_OTP} & set(next_steps(present.facts))
+            steps = set(next_steps(present.facts))
+            if Step.FETCH_PROFILE in steps:
+                return present  # the OTP was right; what came after it is tried again
+            waiting = {Step.VERIFY_OTP, Step.VERIFY_MOBILE_OTP} & steps
             if attempt == TRIES or not waiting:
                 _fail(str(error))
             click.echo(str(error), err=True)

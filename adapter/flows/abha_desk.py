@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from adapter.protocol import abha
 from adapter.protocol.abha_refusals import AbhaRefused, Reason
 from adapter.protocol.errors import Conflict, NotFound, UpstreamError
 from adapter.rules.abha_steps import IDLE_LIFE, Step, locks, require
@@ -21,6 +22,9 @@ from adapter.stores import abha_transactions
 from adapter.stores.abha_transactions import AbhaTransaction, with_secret
 
 _ANEW = "ABDM no longer knows this transaction; have a new one-time password sent."
+_MOBILE_ANEW = (
+    "ABDM takes this one-time password no more; have a new one sent to the mobile number."
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,10 @@ def refused(row: AbhaTransaction, error: UpstreamError) -> AbhaTransaction:
         # Perhaps the answer to the right OTP was lost: begin anew, without asking who it is again.
         again = with_secret(changed, transaction="")
         return replace(again, state=AbhaState.STARTED, sends=0, sent_at=None, sentence=_ANEW)
+    if reason is Reason.TRANSACTION and row.state is AbhaState.MOBILE_OTP_SENT:
+        # Likewise; the Aadhaar number is proven, and a new OTP to the mobile tells more.
+        again = replace(changed, state=AbhaState.VERIFIED, sends=0, sent_at=None)
+        return replace(again, sentence=_MOBILE_ANEW)
     if reason is Reason.TRANSACTION:
         return replace(changed, state=AbhaState.EXPIRED)
     return changed
@@ -106,6 +114,22 @@ def stored(adapter: Adapter, row: AbhaTransaction, **changes: Any) -> AbhaTransa
     if not done:
         raise Conflict("This step took too long and another began; look at the transaction again.")
     return row
+
+
+def otp_sent(
+    adapter: Adapter,
+    row: AbhaTransaction,
+    sent: abha.OtpSent,
+    *,
+    state: AbhaState = AbhaState.OTP_SENT,
+    **secret: Any,
+) -> AbhaTransaction:
+    """Store that an OTP is on its way, with changes of the secret part."""
+    # Sent again, not every service says where to: to where it went before.
+    hint = abha.hint(sent.message) if sent.message else row.secret.hint or abha.hint("")
+    row = with_secret(row, transaction=sent.transaction, hint=hint, **secret)
+    now = adapter.clock()
+    return stored(adapter, row, state=state, sends=row.sends + 1, sent_at=now)
 
 
 def stepped(adapter: Adapter, row: AbhaTransaction, **changes: Any) -> AbhaTransaction:

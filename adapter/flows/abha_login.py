@@ -26,6 +26,7 @@ from adapter.rules.states import AbhaState
 from adapter.runtime import Adapter
 from adapter.stores import abha_profiles, abha_transactions
 from adapter.stores.abha_transactions import AbhaTransaction, with_secret
+from adapter.upstream.abha_client import AbhaClient
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,23 @@ class Found:
 
 
 def search(
-    adapter: Adapter, *, abha_number: str | None = None, abha_address: str | None = None
+    adapter: Adapter,
+    hip_id: str,
+    *,
+    abha_number: str | None = None,
+    abha_address: str | None = None,
 ) -> Found:
     """What ABDM says of an ABHA number or address, and the ways to log in that it offers.
 
     Raises MalformedRequest, AbhaRefused (not found, deactivated), RetryLater.
     """
+    service = adapter.abha_of(hip_id)
     if abha_number:
         value = _value("abha_number", abha_number)
-        data = adapter.abha.search_number(value)
+        data = service.search_number(value)
         by = "abha_number"
     elif abha_address:
-        data = adapter.abha.search_address(_value("abha_address", abha_address))
+        data = service.search_address(_value("abha_address", abha_address))
         by = "abha_address"
     else:
         raise MalformedRequest("Give an ABHA number or an ABHA address to search for.")
@@ -79,20 +85,21 @@ def begin(
     """Send an OTP to log in with; `by`: abha_number, abha_address, mobile or aadhaar; `otp_to`:
     aadhaar or mobile. An Aadhaar number without ABHA ends NOT_FOUND, and creation may go on.
     """
-    way = _way(by, otp_to)
+    service = adapter.abha_of(hip_id)
+    way = _way(service, by, otp_to)
     plain = _value(by, value)
-    encrypted = adapter.abha.encrypted(plain)
+    protected = service.protected(by, plain)
     row = abha_transactions.new(adapter, Kind.LOGIN, hip_id, desk.requester, patient_id=patient_id)
-    row = with_secret(replace(row), by=by, otp_to=otp_to, login_id=encrypted)
+    row = with_secret(replace(row), by=by, otp_to=otp_to, login_id=protected)
     abha_desk.begun(adapter, row)
     try:
         with abha_desk.asking(adapter, row):
-            encrypted, sent = adapter.abha.protecting(
-                plain, lambda each: adapter.abha.send_login_otp(way, each)
+            protected, sent = service.protecting(
+                by, plain, lambda each: service.send_login_otp(way, each)
             )
     except AbhaRefused as error:
         return _not_found(adapter, row, error)
-    return _otp_sent(adapter, row, sent, login_id=encrypted)
+    return abha_desk.otp_sent(adapter, row, sent, login_id=protected)
 
 
 def find_by_mobile(
@@ -103,27 +110,28 @@ def find_by_mobile(
     row = abha_transactions.new(adapter, Kind.LOGIN, hip_id, desk.requester, patient_id=patient_id)
     row = abha_desk.begun(adapter, with_secret(row, by="index"))
     with abha_desk.asking(adapter, row):
-        transaction, accounts = adapter.abha.search_mobile(number)
+        transaction, accounts = adapter.abha_of(hip_id).search_mobile(number)
     row = with_secret(row, transaction=transaction, accounts=accounts)
     return abha_desk.stored(adapter, row, state=AbhaState.CHOOSING)
 
 
 def send_again(adapter: Adapter, row: AbhaTransaction) -> AbhaTransaction:
     """Send the OTP again; `row` is held for it."""
-    secret = row.secret
-    way = _way(secret.by, secret.otp_to)
+    secret, service = row.secret, adapter.abha_of(row.hip_id)
     with abha_desk.asking(adapter, row):
-        sent = adapter.abha.send_login_otp(way, secret.login_id, secret.transaction)
-    return _otp_sent(adapter, row, sent)
+        way = _way(service, secret.by, secret.otp_to)
+        sent = service.send_login_otp(way, secret.login_id, secret.transaction)
+    return abha_desk.otp_sent(adapter, row, sent)
 
 
 def verify(adapter: Adapter, row: AbhaTransaction, otp: str) -> AbhaTransaction:
     """The OTP that the person read out; `row` is held for it."""
-    way = _way(row.secret.by, row.secret.otp_to)
+    service = adapter.abha_of(row.hip_id)
     try:
         with abha_desk.asking(adapter, row):
+            way = _way(service, row.secret.by, row.secret.otp_to)
             password = entered.otp_digits(otp)
-            verified = adapter.abha.verify_login(way, row.secret.transaction, password)
+            verified = service.verify_login(way, row.secret.transaction, password)
     except AbhaRefused as error:
         return _not_found(adapter, row, error)
     row = with_secret(row, transaction=verified.transaction or row.secret.transaction, login_id="")
@@ -138,29 +146,33 @@ def choose(
 ) -> AbhaTransaction:
     """One of several accounts: after a search an OTP goes out for it, after a login it is used."""
     row = abha_desk.held(adapter, desk, transaction_id, Step.CHOOSE_ACCOUNT)
+    service = adapter.abha_of(row.hip_id)
     with abha_desk.asking(adapter, row):
         account = _account(row, key)
         if not row.secret.transfer_token:
-            way = _way("index", otp_to)
+            way = _way(service, "index", otp_to)
             if account.methods and way.offered_as not in account.methods:
                 others = ", ".join(abha.otp_targets(account.methods)) or "none"
                 raise MalformedRequest(f"ABDM sends an OTP for this account to: {others}.")
-            encrypted, sent = adapter.abha.protecting(
+            protected, sent = service.protecting(
+                "index",
                 account.key,
-                lambda each: adapter.abha.send_login_otp(way, each, row.secret.transaction),
+                lambda each: service.send_login_otp(way, each, row.secret.transaction),
             )
         else:
             number = account.abha_number or ""
-            tokens = adapter.abha.choose(row.secret.transfer_token, number, row.secret.transaction)
+            tokens = service.choose(row.secret.transfer_token, number, row.secret.transaction)
     if not row.secret.transfer_token:
-        return _otp_sent(adapter, row, sent, login_id=encrypted, otp_to=otp_to, accounts=())
+        return abha_desk.otp_sent(
+            adapter, row, sent, login_id=protected, otp_to=otp_to, accounts=()
+        )
     return _logged_in(adapter, with_secret(row, transfer_token="", accounts=()), tokens)
 
 
 def fetch_profile(adapter: Adapter, desk: Desk, transaction_id: str) -> AbhaTransaction:
-    """Fetch the profile that could not be fetched when the OTP was verified."""
+    """Fetch the profile, or make the ABHA, that could not be had when the OTP was verified."""
     row = abha_desk.held(adapter, desk, transaction_id, Step.FETCH_PROFILE)
-    return _fetched(adapter, row)
+    return abha_enrolment.go_on(adapter, row) if row.kind is Kind.ENROL else _fetched(adapter, row)
 
 
 def resend(adapter: Adapter, desk: Desk, transaction_id: str) -> AbhaTransaction:
@@ -221,7 +233,8 @@ def _fetched(adapter: Adapter, row: AbhaTransaction) -> AbhaTransaction:
         raise Conflict("This transaction has no session of the patient's; start again.")
     of_address = row.secret.by == "abha_address"
     with abha_desk.asking(adapter, row):
-        told = from_account(adapter.abha.profile(tokens.token, of_address=of_address))
+        service = adapter.abha_of(row.hip_id)
+        told = from_account(service.profile(tokens.token, of_address=of_address))
         if not (told.abha_number or told.health_id):
             raise NotFound("ABDM told neither ABHA number nor address of this account.")
         with adapter.db.transaction() as tx:
@@ -232,7 +245,9 @@ def _fetched(adapter: Adapter, row: AbhaTransaction) -> AbhaTransaction:
                 source="login",
                 hip_id=row.hip_id,
                 verified=True,
-                tokens=abha_profiles.ends(adapter, tokens, of_address=of_address),
+                tokens=abha_profiles.ends(
+                    adapter, tokens, hip_id=row.hip_id, of_address=of_address
+                ),
             )
     return abha_desk.stored(adapter, with_secret(row, tokens=None), profile_id=profile.id)
 
@@ -250,20 +265,6 @@ def _not_found(adapter: Adapter, row: AbhaTransaction, error: AbhaRefused) -> Ab
     return abha_desk.stepped(adapter, row, sentence=error.sentence)
 
 
-def _otp_sent(
-    adapter: Adapter, row: AbhaTransaction, sent: abha.OtpSent, **secret: Any
-) -> AbhaTransaction:
-    hint = abha.hint(sent.message)
-    row = with_secret(row, transaction=sent.transaction, hint=hint, **secret)
-    return abha_desk.stored(
-        adapter,
-        row,
-        state=AbhaState.OTP_SENT,
-        sends=row.sends + 1,
-        sent_at=adapter.clock(),
-    )
-
-
 def _account(row: AbhaTransaction, key: str) -> Account:
     for account in row.secret.accounts:
         if key in (account.key, account.abha_number, account.abha_address) and key:
@@ -271,18 +272,18 @@ def _account(row: AbhaTransaction, key: str) -> Account:
     raise MalformedRequest("Choose one of the accounts that were found, by its key.")
 
 
-def _way(by: str, otp_to: str) -> LoginWay:
-    way = abha.LOGIN_WAYS.get((by, otp_to))
+def _way(service: AbhaClient, by: str, otp_to: str) -> LoginWay:
+    way = service.ways.get((by, otp_to))
     if way is None:
         ways = ", ".join(
-            f"{name} with the OTP to {to}" for name, to in abha.LOGIN_WAYS if name != "index"
+            f"{name} with the OTP to {to}" for name, to in service.ways if name != "index"
         )
         raise MalformedRequest(f"There is no such way to log in; there are: {ways}.")
     return way
 
 
 def _value(by: str, value: str) -> str:
-    """What is entered, checked, in the form that is encrypted."""
+    """What is entered, checked, in the form that ABDM takes."""
     if by == "aadhaar":
         return entered.aadhaar_digits(value)
     if by == "mobile":

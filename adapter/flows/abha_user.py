@@ -19,6 +19,7 @@ from adapter.rules.abha_profile import from_account
 from adapter.runtime import Adapter
 from adapter.stores import abha_profiles
 from adapter.stores.abha_profiles import ProfileRow, Tokens
+from adapter.upstream.abha_client import AbhaClient
 
 #: A token that ends while the call is on its way is of no use.
 SPARE = timedelta(seconds=60)
@@ -76,7 +77,7 @@ def image(adapter: Adapter, desk: Desk, profile_id: str, what: str) -> tuple[byt
     return _as_patient(
         adapter,
         row,
-        lambda tokens: adapter.abha.image(tokens.token, what, of_address=tokens.of_address),
+        lambda service, tokens: service.image(tokens.token, what, of_address=tokens.of_address),
     )
 
 
@@ -86,7 +87,7 @@ def fetched_again(adapter: Adapter, desk: Desk, profile_id: str) -> ProfileRow:
     data = _as_patient(
         adapter,
         row,
-        lambda tokens: adapter.abha.profile(tokens.token, of_address=tokens.of_address),
+        lambda service, tokens: service.profile(tokens.token, of_address=tokens.of_address),
     )
     with adapter.db.transaction() as tx:
         return abha_profiles.note(
@@ -99,21 +100,29 @@ def fetched_again(adapter: Adapter, desk: Desk, profile_id: str) -> ProfileRow:
         )
 
 
-def _as_patient(adapter: Adapter, row: ProfileRow, call: Callable[[Tokens], Result]) -> Result:
+def _as_patient(
+    adapter: Adapter, row: ProfileRow, call: Callable[[AbhaClient, Tokens], Result]
+) -> Result:
     """`call` with tokens in force; once more where ABDM ended them before their time."""
     tokens = _in_force(adapter, row)
+    service = _service(adapter, row, tokens)
     try:
         try:
-            return call(tokens)
+            return call(service, tokens)
         except AbhaRefused as error:
             if error.reason is not Reason.USER_TOKEN:
                 raise
-        return call(_renewed(adapter, row, tokens))
+        return call(service, _renewed(adapter, row, tokens))
     except AbhaRefused as error:
         if error.reason is Reason.DEACTIVATED:
             with adapter.db.transaction() as tx:
                 abha_profiles.change(tx, row.id, active=False, sentence=error.sentence)
         raise
+
+
+def _service(adapter: Adapter, row: ProfileRow, tokens: Tokens) -> AbhaClient:
+    """The service that gave the tokens."""
+    return adapter.abha_of(tokens.hip_id or row.seen_at[-1])
 
 
 def _in_force(adapter: Adapter, row: ProfileRow) -> Tokens:
@@ -130,13 +139,13 @@ def _renewed(adapter: Adapter, row: ProfileRow, tokens: Tokens) -> Tokens:
         _keep(adapter, row, None)
         raise Conflict(_LOG_IN)
     try:
-        given = adapter.abha.refresh(tokens.refresh_token)
+        given = _service(adapter, row, tokens).refresh(tokens.refresh_token)
     except AbhaRefused as error:
         if error.reason in (Reason.REFRESH_TOKEN, Reason.USER_TOKEN):
             _keep(adapter, row, None)
             raise Conflict(_LOG_IN) from error
         raise
-    new = abha_profiles.ends(adapter, given, of_address=tokens.of_address)
+    new = abha_profiles.ends(adapter, given, hip_id=tokens.hip_id, of_address=tokens.of_address)
     if new.refresh_token is None:
         new = replace(
             new, refresh_token=tokens.refresh_token, refresh_expires_at=tokens.refresh_expires_at

@@ -108,7 +108,7 @@ class UserTokens:
 
 @dataclass(frozen=True)
 class OtpSent:
-    """An OTP is on its way; `message` names the last digits of the number it went to."""
+    """An OTP is on its way; `message` names the last digits of the number it went to, if any."""
 
     transaction: str
     message: str
@@ -144,6 +144,13 @@ class Enrolled:
     tokens: UserTokens
     profile: Mapping[str, Any]
     new: bool
+
+
+@dataclass(frozen=True)
+class Proven:
+    """The OTP was right and is spent; the ABHA is still to be made in this transaction."""
+
+    transaction: str
 
 
 def enrol_otp_body(encrypted: str, transaction: str, *, mobile: bool) -> dict[str, Any]:

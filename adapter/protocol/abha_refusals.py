@@ -35,6 +35,7 @@ class Reason(StrEnum):
     REFRESH_TOKEN = "refresh_token"  # noqa: S105 - likewise
     ADDRESS_TAKEN = "address_taken"
     MOBILE_FULL = "mobile_full"
+    MOBILE_PROVEN = "mobile_proven"
     METHOD = "method"
     DEACTIVATED = "deactivated"
     RESTRICTED = "restricted"
@@ -114,7 +115,7 @@ RULES: tuple[Rule, ...] = (
     Rule("ABDM-1207", Reason.DATA, "Name, birth date or gender differ from Aadhaar; correct them."),
     Rule("ABDM-1013", Reason.DATA, "This is no valid ABHA number; check it."),
     Rule("ABDM-1102", Reason.DATA, "The mobile number has to be verified first."),
-    Rule("ABDM-1301", Reason.DATA, "This mobile number is verified already."),
+    Rule("ABDM-1301", Reason.MOBILE_PROVEN, "This mobile number is verified already."),
     Rule("ABDM-1227", Reason.RESTRICTED,
          "This installation may create no more ABHA numbers; ask ABDM for a larger allowance."),
     Rule("ABDM-1021", Reason.RESTRICTED, _RESTRICTED),
@@ -132,7 +133,7 @@ RULES: tuple[Rule, ...] = (
     Rule("", Reason.TRANSACTION, _START_AGAIN, "invalid transaction id"),
     Rule("", Reason.OTP_WRONG, _WRONG_OTP, "invalid otp"),
     Rule("", Reason.ADDRESS_TAKEN, "This ABHA address is taken; choose another.", "already exist"),
-    Rule("", Reason.DATA, "This mobile number is verified already.", "already verified"),
+    Rule("", Reason.MOBILE_PROVEN, "This mobile number is verified already.", "already verified"),
     Rule("", Reason.DATA, _DATA, "invalid loginid"),
     Rule("", Reason.DATA, _DATA, "loginid is invalid"),
     Rule("", Reason.DATA, _DATA, "invalid mobile number"),

@@ -22,7 +22,7 @@ _LOG_IN = "The patient's session with ABDM has ended; log in again with a one-ti
 
 # fmt: off
 RULES: Mapping[str, tuple[Reason, str]] = {
-    "HIS-1007": (Reason.DEACTIVATED, "This ABHA is disabled; the patient has to reactivate it."),
+    "HIS-1007": (Reason.DEACTIVATED, "This ABHA is deactivated; the patient has to reactivate it."),
     "HIS-1008": (Reason.NOT_FOUND, "ABDM knows no such ABHA; check the number, or create one."),
     "HIS-1011": (Reason.DATA, "ABDM refused the mobile number; check it."),
     "HIS-1012": (Reason.DATA, "ABDM refused the Aadhaar number; check it and start again."),
@@ -53,18 +53,15 @@ def judged(
     body: bytes,
     *,
     status: int,
-    of_user: bool = False,
     retry_after: timedelta | None = None,
 ) -> UpstreamError:
-    """The error to raise; `of_user`: the call carried a patient's token, which a 401 may mean."""
+    """The error to raise."""
     code = stated_code(body)
     if code is not None and code in RULES:
         reason, sentence = RULES[code]
         return AbhaRefused(sentence, reason, code=code, status=status)
     if status in (408, 425, 429) or status >= 500 or code == "HIS-500":
         return RetryLater(_BUSY, code=code, status=status, after=retry_after)
-    if status == 401 and of_user:
-        return AbhaRefused(_LOG_IN, Reason.USER_TOKEN, code=code, status=status)
     if status == 401:
         return SessionExpired(
             f"The Health ID service refused our session for {operation}.", code=code
@@ -72,6 +69,11 @@ def judged(
     said = code or f"HTTP {status} without a code"
     sentence = f"The Health ID service refused {operation}: {said}."
     return AbhaRefused(sentence, Reason.OTHER, code=code, status=status)
+
+
+def user_refused() -> AbhaRefused:
+    """The error to raise where a 401 is about the patient's token and not about our session."""
+    return AbhaRefused(_LOG_IN, Reason.USER_TOKEN, status=401)
 
 
 def stated_code(body: bytes) -> str | None:

@@ -47,8 +47,9 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rule looks at. `has_profile`: ABDM has told us whom it is about; `mobile_pending`:
-    the number for communication is not verified yet; `sends`, `wrong`: of the present OTP."""
+    """What the rule looks at. `has_profile`: ABDM has told us whom it is about (while creating: the
+    ABHA is made); `mobile_pending`: the number for communication is not verified yet; `sends`,
+    `wrong`: of the present OTP."""
 
     kind: Kind
     state: AbhaState
@@ -70,7 +71,7 @@ NEXT: dict[AbhaState, tuple[Step, ...]] = {
     AbhaState.NOT_FOUND: (Step.ENROL,),
     AbhaState.VERIFIED: (Step.SEND_MOBILE_OTP, *_ADDRESS, Step.FETCH_PROFILE, Step.LINK),
     AbhaState.MOBILE_OTP_SENT: (Step.VERIFY_MOBILE_OTP, Step.SEND_MOBILE_OTP),
-    AbhaState.MOBILE_VERIFIED: (*_ADDRESS, Step.LINK),
+    AbhaState.MOBILE_VERIFIED: (*_ADDRESS, Step.FETCH_PROFILE, Step.LINK),
     AbhaState.LINKED: _ADDRESS,
     AbhaState.EXPIRED: (),
     AbhaState.LOCKED: (),
@@ -82,6 +83,11 @@ def next_steps(facts: Facts) -> tuple[Step, ...]:
     steps = NEXT[facts.state]
     if facts.kind is not Kind.ENROL:
         steps = tuple(s for s in steps if s not in _ADDRESS)
+    made = facts.has_profile or facts.kind is not Kind.ENROL
+    if not made and facts.state in (AbhaState.VERIFIED, AbhaState.MOBILE_VERIFIED):
+        # The OTP is spent and the ABHA not made: go on, perhaps with another mobile number.
+        steps = (Step.FETCH_PROFILE, Step.SEND_MOBILE_OTP)
+        return steps if facts.mobile_pending and not _used_up(facts) else steps[:1]
     if facts.state is AbhaState.VERIFIED:
         if facts.mobile_pending:
             # Mandatory where the mobile differs from the one at Aadhaar (CRT_ABHA_109).
@@ -89,6 +95,8 @@ def next_steps(facts: Facts) -> tuple[Step, ...]:
         if not facts.has_profile:
             return (Step.FETCH_PROFILE,)
         return tuple(s for s in steps if s not in (Step.SEND_MOBILE_OTP, Step.FETCH_PROFILE))
+    if facts.state is AbhaState.MOBILE_VERIFIED:
+        return tuple(s for s in steps if s is not Step.FETCH_PROFILE)
     if _used_up(facts):
         return tuple(s for s in steps if s not in (Step.SEND_OTP, Step.SEND_MOBILE_OTP))
     return steps

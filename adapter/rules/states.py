@@ -219,8 +219,19 @@ MOVES: dict[type[StrEnum], dict[StrEnum, set[StrEnum]]] = {
         | _ABHA_ENDS,
         AbhaState.CHOOSING: {AbhaState.VERIFIED, AbhaState.OTP_SENT} | _ABHA_ENDS,
         AbhaState.NOT_FOUND: {AbhaState.OTP_SENT} | _ABHA_ENDS,
-        AbhaState.VERIFIED: {AbhaState.MOBILE_OTP_SENT, AbhaState.LINKED} | _ABHA_ENDS,
-        AbhaState.MOBILE_OTP_SENT: {AbhaState.MOBILE_VERIFIED} | _ABHA_ENDS,
+        AbhaState.VERIFIED: {
+            AbhaState.MOBILE_OTP_SENT,
+            # ABDM knows the number as theirs already.
+            AbhaState.MOBILE_VERIFIED,
+            AbhaState.LINKED,
+        }
+        | _ABHA_ENDS,
+        AbhaState.MOBILE_OTP_SENT: {
+            AbhaState.MOBILE_VERIFIED,
+            # The answer to the right OTP was lost, or another number needs none.
+            AbhaState.VERIFIED,
+        }
+        | _ABHA_ENDS,
         AbhaState.MOBILE_VERIFIED: {AbhaState.LINKED} | _ABHA_ENDS,
         AbhaState.LINKED: {AbhaState.EXPIRED},
     },

@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tokens:
-    """A patient's tokens with their ends. Never log. `of_address`: of a login by ABHA address."""
+    """A patient's tokens with their ends. Never log. `of_address`: of a login by ABHA address;
+    `hip_id`: the facility whose ABHA service gave them."""
 
     token: str
     expires_at: datetime
     refresh_token: str | None = None
     refresh_expires_at: datetime | None = None
     of_address: bool = False
+    hip_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ _PROFILE = TypeAdapter(Profile)
 _TOKENS = TypeAdapter(Tokens)
 
 
-def ends(adapter: Adapter, given: UserTokens, *, of_address: bool = False) -> Tokens:
-    """Tokens just given, with the times at which they end."""
+def ends(adapter: Adapter, given: UserTokens, *, hip_id: str, of_address: bool = False) -> Tokens:
+    """Tokens just given at a facility, with the times at which they end."""
     now = adapter.clock()
     return Tokens(
         given.token,
@@ -81,6 +83,7 @@ def ends(adapter: Adapter, given: UserTokens, *, of_address: bool = False) -> To
         given.refresh_token,
         now + timedelta(seconds=given.refresh_seconds) if given.refresh_token else None,
         of_address,
+        hip_id,
     )
 
 

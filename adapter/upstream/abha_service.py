@@ -1,15 +1,13 @@
 """The ABHA service (M1): enrolment, login, profile, card; called by name, answering at once.
 
 Aadhaar numbers, OTPs and the other protected values are encrypted here, with the key the service
-publishes; what leaves this module of them is ciphertext. The key is kept for hours and fetched
-again once where a refusal may mean that it was replaced. No exception text holds a value.
+publishes; what leaves this module of them is ciphertext. No exception text holds a value.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from adapter.config import Config
@@ -18,16 +16,15 @@ from adapter.crypto.rsa import PublishedKey, read_key
 from adapter.protocol import abha
 from adapter.protocol.abha import Account, Enrolled, LoginWay, OtpSent, UserTokens, Verified
 from adapter.protocol.abha_refusals import AbhaRefused, Reason, judged
-from adapter.protocol.errors import RetryLater, UpstreamError
+from adapter.protocol.errors import Rejected, RetryLater, UpstreamError
 from adapter.protocol.messages import ErrorObject
 from adapter.protocol.refusals import read_refusal
 from adapter.upstream import http
+from adapter.upstream.abha_client import KeptKey
 from adapter.upstream.gateway import Gateway
 from adapter.upstream.rest import Service
 
 Result = TypeVar("Result")
-
-KEY_LIFE = timedelta(hours=6)
 
 _WHO = "The ABHA service"
 _MOBILE_SCOPE = ("abha-enrol", "mobile-verify")
@@ -37,8 +34,10 @@ class AbhaService:
     """Every method may be called by any thread and raises UpstreamError (`AbhaRefused` with its
     reason where the service said no)."""
 
+    consent_version = abha.CONSENT_VERSION
+    ways: Mapping[tuple[str, str], LoginWay] = abha.LOGIN_WAYS
+
     def __init__(self, config: Config, gateway: Gateway, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
         self._service = Service(
             _WHO,
             config.abha_url,
@@ -47,25 +46,19 @@ class AbhaService:
             clock=clock,
             judge=_judge,
         )
-        self._lock = threading.Lock()
-        self._key: tuple[PublishedKey, datetime] | None = None
+        self._key = KeptKey(self._fetch_key, clock, _old_key)
 
     # --- encryption -------------------------------------------------------------------------
 
-    def encrypted(self, value: str) -> str:
-        """`value` for ABDM alone, with the key in force."""
-        return self._published_key().encrypt(value)
+    def protected(self, _what: str, value: str) -> str:
+        """`value` encrypted: V3 takes nothing else."""
+        return self._key.encrypted(value)
 
-    def forget_key(self) -> None:
-        """Fetch the key anew before the next use: it may have been replaced."""
-        with self._lock:
-            self._key = None
-
-    def _published_key(self) -> PublishedKey:
-        with self._lock:
-            if self._key is None or self._clock() - self._key[1] >= KEY_LIFE:
-                self._key = (self._fetch_key(), self._clock())
-            return self._key[0]
+    def protecting(
+        self, _what: str, value: str, call: Callable[[str], Result]
+    ) -> tuple[str, Result]:
+        """(ciphertext, result) of `call` with `value` encrypted."""
+        return self._key.protecting(value, call)
 
     def _fetch_key(self) -> PublishedKey:
         data = self._ask("PublicCertificate", "GET", abha.CERTIFICATE_PATH)
@@ -76,28 +69,11 @@ class AbhaService:
         except PublishedKeyInvalid as error:
             raise RetryLater(str(error)) from None
 
-    def protecting(self, value: str, call: Callable[[str], Result]) -> tuple[str, Result]:
-        """(ciphertext, result) of `call` with `value` encrypted; once more with a new key where
-        the old one may be the fault: a replaced key looks like bad data (section 4).
-        """
-        encrypted = self.encrypted(value)
-        try:
-            return encrypted, call(encrypted)
-        except AbhaRefused as error:
-            if error.reason is not Reason.DATA or error.status != 400:
-                raise
-            used = self._published_key()
-            self.forget_key()
-            if self._published_key().key.public_numbers() == used.key.public_numbers():
-                raise
-        encrypted = self.encrypted(value)
-        return encrypted, call(encrypted)
-
     # --- enrolment --------------------------------------------------------------------------
 
-    def send_aadhaar_otp(self, encrypted: str, transaction: str = "") -> OtpSent:
+    def send_aadhaar_otp(self, protected: str, transaction: str = "") -> OtpSent:
         """An OTP to the mobile of an Aadhaar number; `transaction`: to send it again."""
-        body = abha.enrol_otp_body(encrypted, transaction, mobile=False)
+        body = abha.enrol_otp_body(protected, transaction, mobile=False)
         return _sent(self._ask("EnrolOtpAadhaar", "POST", abha.ENROL_OTP_PATH, body))
 
     def enrol(self, transaction: str, otp: str, mobile: str) -> Enrolled:
@@ -107,13 +83,17 @@ class AbhaService:
             body = abha.enrol_body(transaction, encrypted, mobile)
             return self._ask("EnrolByAadhaar", "POST", abha.ENROL_PATH, body)
 
-        _, data = self.protecting(otp, call)
+        _, data = self.protecting("otp", otp, call)
         profile, held = data.get("ABHAProfile"), abha.tokens(data)
         if not isinstance(profile, Mapping) or held is None:
             raise RetryLater(f"{_WHO} answered without a profile.")
         return Enrolled(
             str(data.get("txnId") or transaction), held, profile, data.get("isNew") is True
         )
+
+    def create(self, transaction: str, mobile: str | None) -> Enrolled | OtpSent:
+        """Never needed: `enrol` has made the ABHA."""
+        raise Rejected(f"{_WHO} makes an ABHA with the one-time password; start again.")
 
     def send_mobile_otp(self, transaction: str, mobile: str) -> OtpSent:
         """An OTP to the mobile number for communication."""
@@ -122,7 +102,7 @@ class AbhaService:
             body = abha.enrol_otp_body(encrypted, transaction, mobile=True)
             return _sent(self._ask("EnrolOtpMobile", "POST", abha.ENROL_OTP_PATH, body))
 
-        return self.protecting(mobile, call)[1]
+        return self.protecting("mobile", mobile, call)[1]
 
     def verify_mobile(self, transaction: str, otp: str) -> None:
         """Return if the OTP was that of the mobile number."""
@@ -131,7 +111,7 @@ class AbhaService:
             body = abha.verify_body(_MOBILE_SCOPE, transaction, encrypted)
             return self._ask("EnrolVerifyMobile", "POST", abha.ENROL_MOBILE_PATH, body)
 
-        self.protecting(otp, call)
+        self.protecting("otp", otp, call)
 
     def suggestions(self, transaction: str) -> tuple[str, ...]:
         """Free ABHA addresses, without their suffix."""
@@ -173,12 +153,12 @@ class AbhaService:
             body = {"scope": ["search-abha"], "mobile": encrypted}
             return self._ask("MobileSearch", "POST", abha.MOBILE_SEARCH_PATH, body)
 
-        _, data = self.protecting(mobile, call)
+        _, data = self.protecting("mobile", mobile, call)
         return str(data.get("txnId") or ""), abha.accounts(data)
 
-    def send_login_otp(self, way: LoginWay, encrypted: str, transaction: str = "") -> OtpSent:
+    def send_login_otp(self, way: LoginWay, protected: str, transaction: str = "") -> OtpSent:
         """An OTP for logging in; `transaction`: to send it again, or from a search by mobile."""
-        body = abha.login_otp_body(way, encrypted, transaction)
+        body = abha.login_otp_body(way, protected, transaction)
         return _sent(self._ask("LoginOtp", "POST", way.otp_path, body))
 
     def verify_login(self, way: LoginWay, transaction: str, otp: str) -> Verified:
@@ -188,7 +168,7 @@ class AbhaService:
             body = abha.verify_body(way.scope, transaction, encrypted)
             return self._ask("LoginVerify", "POST", way.verify_path, body)
 
-        _, data = self.protecting(otp, call)
+        _, data = self.protecting("otp", otp, call)
         held = abha.tokens(data)
         if held is None:
             raise RetryLater(f"{_WHO} answered without a token.")
@@ -257,6 +237,11 @@ def _judge(operation: str, answer: http.Answer, now: datetime) -> UpstreamError:
         status=answer.status,
         retry_after=answer.retry_after(now),
     )
+
+
+def _old_key(error: AbhaRefused) -> bool:
+    # A replaced key looks like bad data (section 4).
+    return error.reason is Reason.DATA and error.status == 400
 
 
 def _failed(operation: str, words: str) -> UpstreamError:

@@ -21,7 +21,13 @@ from adapter.rules.abha_steps import next_steps
 from adapter.runtime import Adapter
 from adapter.stores import facilities
 from adapter.stores.abha_transactions import AbhaTransaction
-from adapter.web.answering import body_of, desk_of, facility_of, hims_route
+from adapter.web.answering import (
+    asking_facility,
+    body_of,
+    desk_of,
+    facility_of,
+    hims_route,
+)
 from adapter.web.auth import Caller
 
 _T = "/transactions/<transaction_id>"
@@ -115,10 +121,11 @@ def _address(adapter: Adapter, caller: Caller, transaction_id: str) -> Response:
 # --- finding ----------------------------------------------------------------------------------
 
 
-def _search(adapter: Adapter, _caller: Caller) -> Response:
+def _search(adapter: Adapter, caller: Caller) -> Response:
     body = body_of('{"abha_number"} or {"abha_address"}')
     found = abha_login.search(
         adapter,
+        asking_facility(adapter, caller, body.get("facility")),
         abha_number=_optional(body, "abha_number"),
         abha_address=_optional(body, "abha_address"),
     )

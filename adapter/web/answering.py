@@ -89,6 +89,14 @@ def facility_of(adapter: Adapter, caller: Caller, named: object) -> str:
     return next(iter(own.values()))
 
 
+def asking_facility(adapter: Adapter, caller: Caller, named: object) -> str:
+    """As `facility_of`, or any of several that ask the same ABHA service."""
+    own = facilities_of(adapter, caller).values()
+    if named is None and len({id(adapter.abha_of(hip_id)) for hip_id in own}) == 1:
+        return next(iter(own))
+    return facility_of(adapter, caller, named)
+
+
 def desk_of(adapter: Adapter, caller: Caller) -> Desk:
     """Who acts, and for which facilities."""
     return Desk(caller.name, frozenset(facilities_of(adapter, caller).values()))

@@ -42,7 +42,9 @@ def way(by: str, otp_to: str) -> Any:
 
 
 def send(by: str, otp_to: str, transaction: str = "") -> Made:
-    return lambda abha: abha.send_login_otp(way(by, otp_to), abha.encrypted("value"), transaction)
+    return lambda abha: abha.send_login_otp(
+        way(by, otp_to), abha.protected(by, "value"), transaction
+    )
 
 
 def verify(by: str, otp_to: str) -> Made:
@@ -56,7 +58,7 @@ SENT = "OtpSentResponse"
 BODIES: dict[str, tuple[str, str, Made]] = {
     "EnrolOtpAadhaarRequest": (
         f"{ABHA}/enrollment/request/otp", SENT,
-        lambda abha: abha.send_aadhaar_otp(abha.encrypted("999900001238")),
+        lambda abha: abha.send_aadhaar_otp(abha.protected("aadhaar", "999900001238")),
     ),
     "EnrolByAadhaarOtpRequest": (
         f"{ABHA}/enrollment/enrol/byAadhaar", "EnrolResponse",
@@ -237,7 +239,7 @@ def test_the_transfer_token_goes_in_its_own_header(theirs: Outside, service: Abh
 
 def test_the_key_is_fetched_once_for_many_calls(theirs: Outside, service: AbhaService) -> None:
     for _ in range(3):
-        service.encrypted("123456")
+        service.protected("otp", "123456")
     assert len(theirs.to("/public/certificate")) == 1
 
 

@@ -27,6 +27,50 @@ KEY = "key-for-all-facilities"
 CONSENT = {"agreed": True, "version": "1.4", "text": "I agree to create my ABHA.", "language": "en"}
 
 
+@dataclass(frozen=True)
+class Words:
+    """What the two services call the same things: their calls (for faults) and refusals."""
+
+    version: str
+    aadhaar_otp: str
+    verify_aadhaar: str
+    verify_mobile: str
+    set_address: str
+    verify_login: str
+    profile: str
+    otp_wrong: str
+    locked: str
+    taken: str
+
+
+WORDS = {
+    "v3": Words(
+        version="1.4",
+        aadhaar_otp="AbhaEnrolOtp",
+        verify_aadhaar="AbhaEnrol",
+        verify_mobile="AbhaEnrolVerify",
+        set_address="AbhaSetAddress",
+        verify_login="AbhaLoginVerify",
+        profile="AbhaProfile",
+        otp_wrong="ABDM-1204",
+        locked="ABDM-1100",
+        taken="ABDM-1101",
+    ),
+    "v0.5": Words(
+        version="v1.0",
+        aadhaar_otp="HealthIdAadhaarOtp",
+        verify_aadhaar="HealthIdVerifyAadhaar",
+        verify_mobile="HealthIdVerifyMobile",
+        set_address="HealthIdAddress",
+        verify_login="HealthIdAuthMobile",
+        profile="HealthIdProfile",
+        otp_wrong="HIS-2022",
+        locked="HIS-1041",
+        taken="HIS-1015",
+    ),
+}
+
+
 @dataclass
 class Person:
     """An invented Aadhaar holder."""
@@ -39,11 +83,21 @@ class Person:
 
 @dataclass
 class Front:
-    """The desk: its API client, the adapter behind it, and ABDM's side."""
+    """The desk: its API client, the adapter behind it, and ABDM's side in one generation."""
 
     adapter: Adapter
     client: FlaskClient
     running: RunningSimulator
+    generation: str = "v3"
+
+    @property
+    def words(self) -> Words:
+        return WORDS[self.generation]
+
+    @property
+    def consent(self) -> Json:
+        """What the person agreed to, in the version that the service takes."""
+        return {**CONSENT, "version": self.words.version}
 
     @property
     def abdm(self) -> SimulatorClient:
@@ -107,9 +161,13 @@ class Front:
     def otp(self, mobile: str) -> str:
         return self.abdm.latest_otp(mobile)
 
+    def otps(self, mobile: str) -> list[str]:
+        """Every one-time password that went to a number, in order."""
+        return [each.text[:6] for each in self.abdm.sms() if each.to == mobile]
+
     def enrol(self, person: Person, **body: Any) -> Json:
         """Begin to create an ABHA."""
-        return self.post("/abha/enrolments", aadhaar=person.aadhaar, consent=CONSENT, **body)
+        return self.post("/abha/enrolments", aadhaar=person.aadhaar, consent=self.consent, **body)
 
     def created(self, person: Person, **body: Any) -> Json:
         """Create an ABHA whose communication mobile is the one at Aadhaar."""

@@ -70,8 +70,9 @@ def abdm() -> Iterator[RunningSimulator]:
 
 
 @pytest.fixture
-def front(database_url: str, hapi: Any, abdm: RunningSimulator) -> Iterator[Front]:
-    """A registration desk: an adapter of its own, the real simulator's ABHA service, real HAPI."""
+def front(database_url: str, hapi: Any, abdm: RunningSimulator, generation: str) -> Iterator[Front]:
+    """A registration desk: an adapter of its own, real HAPI, and the real simulator's ABHA service
+    or, in v0.5, its Health ID service."""
     hfr_id = f"IN{uuid.uuid4().int % 10**10:010d}"
     abdm.client.reset()
     fresh_numbers(abdm)
@@ -83,9 +84,11 @@ def front(database_url: str, hapi: Any, abdm: RunningSimulator) -> Iterator[Fron
         abdm_facilities=hfr_id,
         abdm_url=abdm.base_url,
         abha_url=abdm.base_url,
+        health_service_api_url=f"{abdm.base_url}/healthid/api",
+        abdm_api_version=generation,
         fhir_base_url=hapi.base_url,
         fhir_token=hapi.token,
         hims_api_keys=(ApiKey(SecretStr(KEY), None),),
     )
-    yield Front(adapter, create_app(adapter).test_client(), abdm)
+    yield Front(adapter, create_app(adapter).test_client(), abdm, generation)
     adapter.db.close()

@@ -16,22 +16,19 @@ from adapter.flows import abha_enrolment, abha_linking, abha_login, abha_qr, abh
 from adapter.flows.abha_desk import Desk
 from adapter.flows.abha_enrolment import Consent
 from adapter.protocol import ids
-from adapter.protocol.abha import CONSENT_VERSION
 from adapter.protocol.errors import Conflict, MalformedRequest, NotFound
 from adapter.rules.states import AbhaState
 from adapter.runtime import Adapter
 from adapter.stores import abha_profiles
 from adapter.stores.abha_profiles import ProfileRow
 from adapter.stores.abha_transactions import AbhaTransaction
-from adapter.web.answering import body_of, desk_of, facility_of, text_of
+from adapter.web.answering import asking_facility, body_of, desk_of, facility_of, text_of
 from adapter.web.auth import Caller
 from adapter.web.care import shapes
 
-_CONSENT = Consent(
-    agreed=True,
-    version=CONSENT_VERSION,
-    text="Ticked on the page of the hospital's own system, which shows the terms and sends no "
-    "text, before the Aadhaar number was sent.",
+_TICKED = (
+    "Ticked on the page of the hospital's own system, which shows the terms and sends no text, "
+    "before the Aadhaar number was sent."
 )
 
 #: Where an OTP goes: CARE's `otp_system`, and the names of its `auth_methods`.
@@ -109,7 +106,8 @@ def send_aadhaar_otp(adapter: Adapter, caller: Caller) -> Response:
     if body.get("transaction_id"):
         return _step(abha_login.resend(adapter, desk, text_of(body, "transaction_id")))
     hip_id = facility_of(adapter, caller, None)
-    return _step(abha_enrolment.begin(adapter, desk, hip_id, text_of(body, "aadhaar"), _CONSENT))
+    consent = Consent(True, adapter.abha_of(hip_id).consent_version, _TICKED)
+    return _step(abha_enrolment.begin(adapter, desk, hip_id, text_of(body, "aadhaar"), consent))
 
 
 def verify_aadhaar_otp(adapter: Adapter, caller: Caller) -> Response:
@@ -176,7 +174,8 @@ def enrol_address(adapter: Adapter, caller: Caller) -> Response:
 def auth_methods(adapter: Adapter, caller: Caller) -> Response:
     """Where ABDM may send an OTP for an ABHA address; the number is told after the OTP only."""
     address = with_suffix(adapter, text_of(body_of('{"abha_address"}'), "abha_address"))
-    found = abha_login.search(adapter, abha_address=address)
+    hip_id = asking_facility(adapter, caller, None)
+    found = abha_login.search(adapter, hip_id, abha_address=address)
     return jsonify(abha_number=None, auth_methods=[METHODS[each] for each in found.otp_to])
 
 

@@ -17,7 +17,14 @@ from adapter.flows.abha_desk import Desk
 from adapter.protocol.errors import Conflict, MalformedRequest
 from adapter.runtime import Adapter
 from adapter.stores.abha_profiles import ProfileRow
-from adapter.web.answering import body_of, desk_of, facility_of, hip_ids_of, text_of
+from adapter.web.answering import (
+    asking_facility,
+    body_of,
+    desk_of,
+    facility_of,
+    hip_ids_of,
+    text_of,
+)
 from adapter.web.auth import Caller
 from adapter.web.care import shapes
 from adapter.web.care.abha import METHODS, linked, with_suffix
@@ -25,10 +32,11 @@ from adapter.web.care.abha import METHODS, linked, with_suffix
 _OTP_TO = {method: otp_to for otp_to, method in METHODS.items()}
 
 
-def search(adapter: Adapter, _caller: Caller) -> Response:
+def search(adapter: Adapter, caller: Caller) -> Response:
     """Where ABDM may send an OTP for an ABHA number or address."""
     by, value = _named(adapter, text_of(body_of('{"healthId"}'), "healthId"))
-    found = abha_login.search(adapter, **{by: value})
+    hip_id = asking_facility(adapter, caller, None)
+    found = abha_login.search(adapter, hip_id, **{by: value})
     return jsonify(authMethods=[METHODS[each] for each in found.otp_to])
 
 

@@ -32,11 +32,8 @@ def test_the_code_in_the_details_decides(code: str, reason: Reason) -> None:
     assert (error.reason, error.code) == (reason, code)
 
 
-def test_a_401_is_our_session_or_the_patients() -> None:
+def test_a_401_is_our_session_that_has_ended() -> None:
     assert isinstance(judged("Search", body("HIS-401"), status=401), SessionExpired)
-    error = judged("Profile", body("HIS-401"), status=401, of_user=True)
-    assert isinstance(error, AbhaRefused)
-    assert error.reason is Reason.USER_TOKEN
 
 
 def test_trouble_behind_the_service_is_tried_again() -> None:
