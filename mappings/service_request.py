@@ -23,6 +23,8 @@ def orders_of(
     made = [_order(consultation, about, doctor, "referral", r) for r in _referral(consultation)]
     for number, asked in enumerate(consultation.investigation):
         for place, name in enumerate(asked.type):
+            if name is None:
+                continue
             details = {
                 "code": {"text": name},
                 **present(

@@ -79,7 +79,7 @@ def _names(value: object) -> object:
 class OrderedInvestigation(Part):
     """An item of CARE's PatientConsultation.investigation: advised tests."""
 
-    type: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    type: Annotated[tuple[Text, ...], BeforeValidator(_names)] = ()
     repetitive: Flag = False
     time: Moment = None
     frequency: Text = None

@@ -155,6 +155,11 @@ def test_advised_investigations_are_orders_and_procedures_are_procedures_of_unkn
     assert (procedure["code"]["text"], procedure["status"]) == ("Nebulisation", "unknown")
 
 
+def test_an_advised_investigation_without_a_name_is_no_order():
+    resources = made("consultation", investigation=[{"type": ["", " ", None, "CBC"]}])
+    assert [r["code"]["text"] for r in of(resources, "ServiceRequest")] == ["CBC"]
+
+
 def test_plan_advice_and_follow_up_become_a_care_plan_and_a_proposed_appointment():
     resources = made(
         "consultation",
