@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 
 from adapter.config import Config
@@ -82,6 +83,12 @@ def build(
             )
         ),
         sealer=Sealer([key.get_secret_value() for key in config.seal_keys]),
-        demands=read_demands(files("conformance.documents")),
+        demands=_demands(),
         wake=wake,
     )
+
+
+@cache
+def _demands() -> Demands:
+    """The tables of the quick check, which no process changes."""
+    return read_demands(files("conformance.documents"))

@@ -6,16 +6,22 @@ fails as an outage would.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import event
 
 from adapter import work
 from adapter.config import Config
 from adapter.crypto.sealing import generate_seal_key
 from adapter.runtime import Adapter, build
 from adapter.stores import facilities, migrate, watch
+from adapter.stores.db import Database
 
 HIP_ID = "IN2710000123"
 NOWHERE = "http://127.0.0.1:9"
@@ -56,15 +62,46 @@ def config(database_url: str, **settings: Any) -> Config:
 
 
 def adapter_over(
-    database_url: str, clock: Callable[[], datetime] | None = None, **settings: Any
+    database_url: str,
+    clock: Callable[[], datetime] | None = None,
+    *,
+    durable: bool = False,
+    **settings: Any,
 ) -> Adapter:
-    """An Adapter on migrated tables that serves HIP_ID; `settings` as of Config."""
+    """An Adapter on migrated tables that serves HIP_ID; `settings` as of Config.
+
+    A SQLite file is written as the product does only where `durable`, which a bench wants. Else no
+    write waits for the disk: that guards against a power cut, and a killed process loses nothing.
+    """
     made = build(config(database_url, **settings), clock=clock or FrozenClock())
+    if made.db.sqlite:
+        if not durable:
+            event.listen(made.db.engine, "connect", _without_waiting_for_the_disk)
+        file = Path(made.db.url.database or "")
+        if not file.exists():
+            shutil.copyfile(_migrated_file(), file)
     migrate.upgrade(made.db)
     with made.db.transaction() as tx:
         facilities.sync(tx, made.config)
         watch.prepare(tx, made.clock())
     return made
+
+
+def _without_waiting_for_the_disk(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+@cache
+def _migrated_file() -> Path:
+    """A SQLite file of empty tables: walking through all migrations takes longer than most tests.
+
+    It lasts as long as this process, in a folder that the system empties.
+    """
+    file = Path(tempfile.mkdtemp(prefix="migrated-"), "adapter.db")
+    db = Database(f"sqlite:///{file}")
+    migrate.upgrade(db)
+    db.close()
+    return file
 
 
 def sqlite_url(folder: Path) -> str:

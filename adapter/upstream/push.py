@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import cached_property
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 
 import certifi
@@ -45,10 +46,15 @@ class PushClient:
         self._allow_local = config.allow_local_push
         self._token_hosts = config.push_token_hosts
         self._total_seconds = total_seconds
-        self._tls = ssl.create_default_context()
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        # Made when first needed: all certificate authorities are read for it.
+        context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         # Slim images have no certificate authorities of their own.
-        self._tls.load_verify_locations(certifi.where())
+        context.load_verify_locations(certifi.where())
+        return context
 
     def check(self, url: str) -> None:
         """Judge a push URL when a request names it, before anything is acknowledged.

@@ -270,6 +270,7 @@ def _site(world: Outside, fhir: Fhir, database_url: str, **settings: str) -> Sit
     adapter = rig.adapter_over(
         database_url,
         clock,
+        durable=True,
         abdm_url=world.url,
         abdm_facilities=HFR_ID,
         fhir_base_url=fhir.base_url,

@@ -121,6 +121,7 @@ class _Ours:
         self.adapter = rig.adapter_over(
             rig.sqlite_url(folder),
             system_clock,
+            durable=True,
             fhir_base_url=fhir.base_url,
             fhir_token=fhir.token,
             abdm_url=world.url,

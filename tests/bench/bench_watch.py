@@ -51,6 +51,7 @@ def run(fhir: Fhir, tell: Tell) -> list[Row]:
         adapter = rig.adapter_over(
             rig.sqlite_url(Path(folder)),
             system_clock,
+            durable=True,
             fhir_base_url=fhir.base_url,
             fhir_token=fhir.token,
             abdm_facilities=f"{hospital.run.upper()},IN0000000001",

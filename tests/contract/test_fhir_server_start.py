@@ -186,7 +186,7 @@ def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> Non
         assert any("Starting the FHIR server" in line for line in parent.stdout)
         (java,) = psutil.Process(parent.pid).children()
         parent.kill()
-    assert ended(java, within_s=30)
+    assert ended(java, within_s=120)
 
 
 def ended(process: psutil.Process, *, within_s: float) -> bool:
