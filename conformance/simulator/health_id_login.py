@@ -196,9 +196,11 @@ def forgotten(simulator: Simulator, call: Call) -> Reply:
 
 def _user(simulator: Simulator, call: Call, kind: Kind = "Transaction") -> Account:
     try:
-        return abha_tokens.user_of(simulator, call, kind)
+        account = abha_tokens.user_of(simulator, call, kind)
     except Refusal as refused:
         raise his("HIS-401", refused.why or "the user's token is not accepted", 401) from refused
+    common.refuse_disabled(account)
+    return account
 
 
 def _claim(simulator: Simulator, call: Call, kind: Kind, name: str) -> str:

@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
-from adapter.stores import abha_profiles
+from adapter.config import ServedFacility
+from adapter.stores import abha_profiles, facilities
 from mappings import systems
 from mappings.ids import fhir_id
-from tests.flows.abha import CONSENT, Front, new_mobile
+from tests.flows.abha import Front, new_mobile
 from tests.flows.test_abha_enrolment import identifiers, other_than
+from tests.flows.wire import only
+
+GENERATIONS = ("v3", "v0.5")
 
 
 def number_of_a_run() -> str:
@@ -58,15 +62,21 @@ def test_a_number_may_be_entered_without_dashes(front: Front) -> None:
         ("abha_number", "91-5512-7788", "14 digits"),
         ("abha_address", "asha verma", "name@sbx"),
         ("mobile", "12345", "ten digits"),
-        ("aadhaar", "999900001230", "do not fit"),
         ("passport", "X", "no such way"),
     ],
 )
 def test_what_cannot_be_right_makes_no_call(front: Front, by: str, value: str, words: str) -> None:
     calls = len(front.abdm.exchanges())
-    otp_to = "aadhaar" if by == "aadhaar" else "mobile"
-    error = front.refused("/abha/logins", 400, by=by, value=value, otp_to=otp_to)
+    error = front.refused("/abha/logins", 400, by=by, value=value, otp_to="mobile")
     assert words in error["message"]
+    assert len(front.abdm.exchanges()) == calls
+
+
+@only("v3")
+def test_an_aadhaar_number_that_cannot_be_right_makes_no_call(front: Front) -> None:
+    calls = len(front.abdm.exchanges())
+    body = {"by": "aadhaar", "value": "999900001230", "otp_to": "aadhaar"}
+    assert "do not fit" in front.refused("/abha/logins", 400, **body)["message"]
     assert len(front.abdm.exchanges()) == calls
 
 
@@ -84,6 +94,7 @@ def test_a_mobile_with_several_abha_lets_one_be_chosen_after_the_otp(front: Fron
     assert (chosen["profile"]["name"], chosen["profile"]["health_id"]) == ("Usha Verma", address)
 
 
+@only("v3")
 def test_a_mobile_without_abha_says_so_only_after_the_otp(front: Front) -> None:
     mobile = new_mobile()
     begun = front.post("/abha/logins", by="mobile", value=mobile, otp_to="mobile")
@@ -92,6 +103,7 @@ def test_a_mobile_without_abha_says_so_only_after_the_otp(front: Front) -> None:
     assert (error["code"], "create one" in error["message"]) == ("ABDM-1114", True)
 
 
+@only("v3")
 @pytest.mark.parametrize("otp_to", ["aadhaar", "mobile"])
 def test_a_search_by_mobile_shows_masked_accounts_before_any_otp(front: Front, otp_to: str) -> None:
     mobile = new_mobile()
@@ -107,12 +119,15 @@ def test_a_search_by_mobile_shows_masked_accounts_before_any_otp(front: Front, o
     assert verified["profile"]["abha_number"] == number
 
 
+@only("v3")
 def test_an_aadhaar_number_with_an_abha_logs_in(front: Front) -> None:
     person, number, _ = front.holder()
     verified = logged_in(front, "aadhaar", person.aadhaar, "aadhaar", person.mobile)
     assert verified["profile"]["abha_number"] == number
 
 
+@only("v3")
+@only("v3")
 def test_an_aadhaar_number_without_abha_goes_on_to_creation_without_being_asked_for_again(
     front: Front,
 ) -> None:
@@ -121,11 +136,12 @@ def test_an_aadhaar_number_without_abha_goes_on_to_creation_without_being_asked_
     assert (found["state"], found["steps"]) == ("NOT_FOUND", ["enrol"])
     path = f"/abha/transactions/{found['id']}"
     assert "consent" in front.refused(f"{path}/enrol", 400)["message"]
-    assert front.post(f"{path}/enrol", consent=CONSENT)["state"] == "OTP_SENT"
+    assert front.post(f"{path}/enrol", consent=front.consent)["state"] == "OTP_SENT"
     verified = front.post(f"{path}/verify", otp=front.otp(person.mobile), mobile=person.mobile)
     assert (verified["kind"], verified["profile"]["new"]) == ("enrol", True)
 
 
+@only("v3")
 @pytest.mark.parametrize("habit", ["field", "failed"])
 @pytest.mark.parametrize("by", ["abha_number", "abha_address", "mobile"])
 def test_a_wrong_otp_is_told_whatever_form_abdm_says_it_in(
@@ -163,10 +179,13 @@ def test_a_deactivated_abha_is_honoured_everywhere(front: Front) -> None:
     error = front.refused("/abha/logins", 422, by="abha_number", value=number, otp_to="mobile")
     assert "deactivated" in error["message"]
     profile = verified["profile"]["id"]
-    assert front.post(f"/abha/profiles/{profile}/refresh")["profile"]["active"] is False
+    # V3 still shows the profile, as deactivated; the older service refuses it.
+    front.call("POST", f"/abha/profiles/{profile}/refresh")
+    assert front.get(f"/abha/profiles/{profile}")["profile"]["active"] is False
     assert "deactivated" in front.refused(f"/abha/profiles/{profile}/link", 409)["message"]
 
 
+@only("v3")
 def test_a_blocked_way_is_refused_with_what_to_do(front: Front) -> None:
     _, number, _ = front.holder()
     front.abdm.block_abha_methods(number, ["MOBILE_OTP"])
@@ -181,7 +200,7 @@ def test_a_profile_that_cannot_be_fetched_is_fetched_later_without_another_otp(
     person, number, _ = front.holder()
     begun = front.post("/abha/logins", by="abha_number", value=number, otp_to="mobile")
     path = f"/abha/transactions/{begun['id']}"
-    front.abdm.fault("server-error", message="AbhaProfile", times=1)
+    front.abdm.fault("server-error", message=front.words.profile, times=1)
     front.refused(f"{path}/verify", 503, otp=front.otp(person.mobile))
     assert front.get(path)["steps"] == ["fetch_profile"]
     fetched = front.post(f"{path}/profile")
@@ -272,7 +291,7 @@ def test_two_clicks_on_verify_make_one_call(front: Front) -> None:
     begun = front.post("/abha/logins", by="abha_number", value=number, otp_to="mobile")
     path = f"/abha/transactions/{begun['id']}/verify"
     otp = front.otp(person.mobile)
-    front.abdm.fault("slow", message="AbhaLoginVerify", times=1, seconds=1.0)
+    front.abdm.fault("slow", message=front.words.verify_login, times=1, seconds=1.0)
     answers: list[int] = []
 
     def click() -> None:
@@ -383,3 +402,73 @@ def test_a_patients_profile_is_found_by_the_patient(front: Front) -> None:
     found = front.get(f"/abha/profiles?patient={own}")["profile"]
     assert found["abha_number"] == number
     assert not {"token", "tokens", "access_token"} & set(found)
+
+
+# --- what only the older service has, or lacks ----------------------------------------------------
+
+
+@only("v0.5")
+def test_a_mobile_without_abha_is_told_before_any_otp(front: Front) -> None:
+    error = front.refused("/abha/logins", 404, by="mobile", value=new_mobile(), otp_to="mobile")
+    assert (error["code"], "create one" in error["message"]) == ("HIS-1008", True)
+
+
+@only("v0.5")
+def test_what_the_older_service_lacks_is_refused_with_what_to_do(front: Front) -> None:
+    person, _, _ = front.holder()
+    error = front.refused("/abha/finds", 422, mobile=person.mobile)
+    assert "log in by mobile number" in error["message"]
+    body = {"by": "aadhaar", "value": person.aadhaar, "otp_to": "aadhaar"}
+    calls = len(front.abdm.exchanges())
+    error = front.refused("/abha/logins", 400, **body)
+    assert "abha_number with the OTP to aadhaar" in error["message"]
+    assert len(front.abdm.exchanges()) == calls
+
+
+@only("v0.5")
+@pytest.mark.parametrize("by", ["abha_number", "abha_address", "mobile"])
+def test_a_wrong_otp_is_told_and_another_sent_where_the_first_went(front: Front, by: str) -> None:
+    person, number, address = front.holder()
+    value = {"abha_number": number, "abha_address": address, "mobile": person.mobile}[by]
+    begun = front.post("/abha/logins", by=by, value=value, otp_to="mobile")
+    path = f"/abha/transactions/{begun['id']}"
+    wrong = other_than(front.otp(person.mobile))
+    assert "wrong" in front.refused(f"{path}/verify", 422, otp=wrong)["message"]
+    front.earlier(begun, 61)
+    assert front.post(f"{path}/otp")["message"] == begun["message"]
+    assert len(front.otps(person.mobile)) == 2
+    state = front.post(f"{path}/verify", otp=front.otp(person.mobile))["state"]
+    assert state in ("VERIFIED", "CHOOSING")
+
+
+@only("v0.5")
+def test_the_otps_key_may_be_replaced_between_two_steps(front: Front) -> None:
+    person, number, _ = front.holder()
+    logged_in(front, "abha_number", number, "mobile", person.mobile)
+    front.abdm.rotate_abha_key()
+    again = logged_in(front, "abha_number", number, "aadhaar", person.mobile)
+    assert again["profile"]["abha_number"] == number
+
+
+@only("v0.5")
+def test_a_search_needs_no_facility_where_all_use_one_service_and_else_names_it(
+    front: Front,
+) -> None:
+    _, number, _ = front.holder()
+    (own,) = front.adapter.config.abdm_facilities
+    other = f"IN{uuid.uuid4().int % 10**10:010d}"
+    with front.adapter.db.transaction() as tx:
+        config = front.adapter.config.model_copy(
+            update={"abdm_facilities": (own, ServedFacility(other, other))}
+        )
+        facilities.sync(tx, config)
+    assert front.post("/abha/search", abha_number=number)["active"] is True
+    front.adapter.config.facility_api_versions[other] = "v3"
+    front.refused("/abha/search", 400, abha_number=number)
+    for facility in (own.hfr_id, other):
+        assert front.post("/abha/search", abha_number=number, facility=facility)["active"] is True
+    paths = {each.url for each in front.abdm.exchanges() if "search" in each.url}
+    assert paths == {
+        "/healthid/api/v1/search/searchByHealthId",
+        "/abha/api/v3/profile/login/search",
+    }
