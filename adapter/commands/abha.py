@@ -240,6 +240,8 @@ def _enrolled(adapter: Adapter, desk: Desk, row: AbhaTransaction) -> AbhaTransac
         row = _with_otp(
             adapter, desk, row, lambda otp: abha_enrolment.verify_mobile(adapter, desk, row.id, otp)
         )
+    if Step.FETCH_PROFILE in next_steps(row.facts):
+        row = _or_exit(lambda: abha_login.fetch_profile(adapter, desk, row.id))
     return _addressed(adapter, desk, row)
 
 

@@ -60,6 +60,11 @@ class Facts:
     wrong: int
     expires_at: datetime
 
+    def on_its_way(self, now: datetime) -> bool:
+        """Whether an OTP to the number for communication was sent within the minute."""
+        sent = self.state is AbhaState.MOBILE_OTP_SENT and self.sent_at is not None
+        return sent and now < (self.sent_at or now) + RESEND_AFTER
+
 
 _ADDRESS = (Step.SUGGEST_ADDRESS, Step.SET_ADDRESS)
 

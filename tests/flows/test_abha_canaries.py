@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -31,11 +31,12 @@ from adapter.runtime import system_clock
 from adapter.stores.db import metadata
 from conformance.simulator.server import RunningSimulator
 from tests import rig
-from tests.flows.abha import CONSENT, KEY, Front, fresh_numbers, new_mobile
+from tests.flows.abha import KEY, Front, Person, fresh_numbers, new_mobile
 from tests.flows.test_abha_enrolment import other_than
 
 pytestmark = [pytest.mark.redis, pytest.mark.postgres]
 
+GENERATIONS = ("v3", "v0.5")
 SEAL = generate_seal_key()
 
 
@@ -65,6 +66,7 @@ def talkative(
     hapi: Any,
     abdm: RunningSimulator,
     said_in_log: io.StringIO,
+    generation: str,
 ) -> Iterator[Front]:
     """The desk over PostgreSQL, waking other processes through Redis, logging everything."""
     abdm.client.reset()
@@ -79,6 +81,8 @@ def talkative(
         abdm_facilities=hfr_id,
         abdm_url=abdm.base_url,
         abha_url=abdm.base_url,
+        health_service_api_url=f"{abdm.base_url}/healthid/api",
+        abdm_api_version=generation,
         fhir_base_url=hapi.base_url,
         fhir_token=hapi.token,
         redis_url=redis_url,
@@ -87,7 +91,7 @@ def talkative(
     )
     waker = Waker(adapter)
     awake = replace(adapter, wake=waker.wake)
-    yield Front(awake, create_app(awake).test_client(), abdm)
+    yield Front(awake, create_app(awake).test_client(), abdm, generation)
     waker.stop()
     adapter.db.close()
 
@@ -109,36 +113,23 @@ def test_planted_numbers_are_found_nowhere(
         secrets.add(front.otp(mobile))
         return front.otp(mobile)
 
-    # An Aadhaar number without ABHA goes on to creation; every step fails once.
+    # Every step of a creation fails once.
     person, other = front.person(), new_mobile()
     secrets |= {person.aadhaar, f"{person.aadhaar[:4]} {person.aadhaar[4:8]} {person.aadhaar[8:]}"}
-    login = {"by": "aadhaar", "value": person.aadhaar, "otp_to": "aadhaar"}
-    front.abdm.fault("server-error", message="AbhaLoginOtp", times=1)
-    post("/abha/logins", 503, **login)
-    begun = post("/abha/logins", 200, **login)
-    path = f"/abha/transactions/{begun['id']}"
-    wrong = other_than(otp(person.mobile))
-    secrets.add(wrong)
-    post(f"{path}/verify", 422, otp=wrong)
-    post(f"{path}/verify", 200, otp=otp(person.mobile))
-    front.abdm.fault("uidai", message="AbhaEnrolOtp", times=1)
-    post(f"{path}/enrol", 422, consent=CONSENT)
-    post(f"{path}/enrol", 200, consent=CONSENT)
-    front.abdm.fault("reset", message="AbhaEnrol", times=1)
-    post(f"{path}/verify", 503, otp=otp(person.mobile), mobile=other)
-    post(f"{path}/verify", 409, otp=otp(person.mobile), mobile=other)
-    post(f"{path}/otp", 200)
-    post(f"{path}/verify", 200, otp=otp(person.mobile), mobile=other)
-    post(f"{path}/mobile", 200)
-    post(f"{path}/mobile/verify", 200, otp=otp(other))
-    post(f"{path}/link", 200)
+    create = {"v3": _found_and_created, "v0.5": _created_in_steps}[front.generation]
+    create(front, person, other, post, otp, secrets)
 
     # One that stops half way: its ciphertext waits, and no more.
     waiting = front.person()
     secrets.add(waiting.aadhaar)
-    post("/abha/enrolments", 200, aadhaar=waiting.aadhaar, consent=CONSENT)
+    post("/abha/enrolments", 200, aadhaar=waiting.aadhaar, consent=front.consent)
     otp(waiting.mobile)
-    post("/abha/enrolments", 400, aadhaar=other_than(waiting.aadhaar).zfill(12), consent=CONSENT)
+    post(
+        "/abha/enrolments",
+        400,
+        aadhaar=other_than(waiting.aadhaar).zfill(12),
+        consent=front.consent,
+    )
 
     kept = {
         "database": "\n".join(_rows(front)),
@@ -155,6 +146,60 @@ def test_planted_numbers_are_found_nowhere(
         place for place, text in kept.items() for secret in secrets if _stands_in(secret, text)
     }
     assert found == set()
+
+
+Post = Callable[..., Any]
+Otp = Callable[[str], str]
+
+
+def _found_and_created(
+    front: Front, person: Person, other: str, post: Post, otp: Otp, secrets: set[str]
+) -> None:
+    """An Aadhaar number without ABHA goes on to creation."""
+    login = {"by": "aadhaar", "value": person.aadhaar, "otp_to": "aadhaar"}
+    front.abdm.fault("server-error", message="AbhaLoginOtp", times=1)
+    post("/abha/logins", 503, **login)
+    begun = post("/abha/logins", 200, **login)
+    path = f"/abha/transactions/{begun['id']}"
+    wrong = other_than(otp(person.mobile))
+    secrets.add(wrong)
+    post(f"{path}/verify", 422, otp=wrong)
+    post(f"{path}/verify", 200, otp=otp(person.mobile))
+    front.abdm.fault("uidai", message="AbhaEnrolOtp", times=1)
+    post(f"{path}/enrol", 422, consent=front.consent)
+    post(f"{path}/enrol", 200, consent=front.consent)
+    front.abdm.fault("reset", message="AbhaEnrol", times=1)
+    post(f"{path}/verify", 503, otp=otp(person.mobile), mobile=other)
+    post(f"{path}/verify", 409, otp=otp(person.mobile), mobile=other)
+    post(f"{path}/otp", 200)
+    post(f"{path}/verify", 200, otp=otp(person.mobile), mobile=other)
+    post(f"{path}/mobile", 200)
+    post(f"{path}/mobile/verify", 200, otp=otp(other))
+    post(f"{path}/link", 200)
+
+
+def _created_in_steps(
+    front: Front, person: Person, other: str, post: Post, otp: Otp, secrets: set[str]
+) -> None:
+    """The Aadhaar OTP first, then the mobile number's, then the account."""
+    front.abdm.fault("server-error", message="HealthIdAadhaarOtp", times=1)
+    post("/abha/enrolments", 503, aadhaar=person.aadhaar, consent=front.consent)
+    begun = post("/abha/enrolments", 200, aadhaar=person.aadhaar, consent=front.consent)
+    path = f"/abha/transactions/{begun['id']}"
+    wrong = other_than(otp(person.mobile))
+    secrets.add(wrong)
+    post(f"{path}/verify", 422, otp=wrong, mobile=other)
+    front.abdm.fault("reset", message="HealthIdVerifyAadhaar", times=1)
+    post(f"{path}/verify", 503, otp=otp(person.mobile), mobile=other)
+    post(f"{path}/verify", 409, otp=otp(person.mobile), mobile=other)
+    post(f"{path}/otp", 200)
+    front.abdm.fault("server-error", message="HealthIdCheckMobile", times=1)
+    post(f"{path}/verify", 503, otp=otp(person.mobile), mobile=other)
+    post(f"{path}/profile", 200)
+    front.abdm.fault("server-error", message="HealthIdCreate", times=1)
+    post(f"{path}/mobile/verify", 503, otp=otp(other))
+    post(f"{path}/profile", 200)
+    post(f"{path}/link", 200)
 
 
 def _stands_in(secret: str, text: str) -> bool:

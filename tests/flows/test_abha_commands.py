@@ -13,6 +13,9 @@ from click.testing import CliRunner, Result
 
 from adapter.cli import main
 from tests.flows.abha import Front, new_mobile
+from tests.flows.wire import only
+
+GENERATIONS = ("v3", "v0.5")
 
 Line = str | Callable[[], str]
 
@@ -47,6 +50,8 @@ def run(front: Front, *arguments: str, typed: Sequence[Line] = ()) -> Result:
         "ABDM_FACILITIES": config.abdm_facilities[0].hfr_id,
         "ABDM_URL": config.abdm_url,
         "ABHA_URL": config.abha_url,
+        "ABDM_API_VERSION": config.abdm_api_version,
+        "HEALTH_SERVICE_API_URL": config.health_service_api_url,
         "DATABASE_URL": config.database_url.get_secret_value(),
         "FHIR_BASE_URL": config.fhir_base_url,
         "FHIR_TOKEN": config.fhir_token.get_secret_value(),
@@ -131,13 +136,36 @@ def test_one_of_several_accounts_of_a_mobile_is_chosen(front: Front) -> None:
     mobile = new_mobile()
     front.holder(mobile=mobile)
     front.holder(mobile=mobile, first_name="Usha")
+    typed: list[Line] = [lambda: front.otp(mobile), "1"]
+    linked = answer(run(front, "link", "--mobile", mobile, "--json", typed=typed))
+    assert linked["name"] == "Asha Verma"
+
+
+@only("v3")
+def test_one_of_several_masked_accounts_of_a_mobile_is_chosen(front: Front) -> None:
+    mobile = new_mobile()
+    front.holder(mobile=mobile)
+    front.holder(mobile=mobile, first_name="Usha")
     typed: list[Line] = ["2", lambda: front.otp(mobile)]
     profile = answer(run(front, "find", mobile, "--json", typed=typed))
     assert profile["name"] == "Usha Verma"
-    linked = answer(
-        run(front, "link", "--mobile", mobile, "--json", typed=[lambda: front.otp(mobile), "1"])
-    )
-    assert linked["name"] == "Asha Verma"
+
+
+@only("v0.5")
+def test_what_fails_after_an_otp_is_gone_on_with_at_the_prompt(front: Front, consent: str) -> None:
+    person, other = front.person(), new_mobile()
+    front.abdm.fault("server-error", message="HealthIdCheckMobile", times=1)
+    front.abdm.fault("server-error", message="HealthIdCreate", times=1)
+    typed: list[Line] = [
+        "y",
+        person.aadhaar,
+        other,
+        lambda: front.otp(person.mobile),
+        lambda: front.otp(other),
+        "",
+    ]
+    result = run(front, "create", "--consent", consent, "--json", typed=typed)
+    assert answer(result)["mobile"] == other
 
 
 def test_a_card_is_read_from_standard_input(front: Front) -> None:

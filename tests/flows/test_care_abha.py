@@ -9,9 +9,11 @@ from tests.flows.abha import Front, Person, new_mobile
 from tests.flows.care import TABLE, refused, well
 from tests.flows.harness import Json
 from tests.flows.test_abha_enrolment import LETTERS
+from tests.flows.wire import only
 
 pytestmark = pytest.mark.hapi
 
+GENERATIONS = ("v3", "v0.5")
 SHAPE = set(TABLE["shapes"]["abha_number"])
 
 
@@ -52,7 +54,7 @@ def logged_in(front: Front, kind: str, value: str, mobile: str) -> Json:
 def test_an_abha_is_created_addressed_linked_and_its_card_shown(front: Front) -> None:
     person, other = front.person(first_name=f"Asha{new_mobile().translate(LETTERS)}"), new_mobile()
     made = created(front, person, other)
-    assert (made["is_new"], made["created"]) == (True, True)
+    assert (made["is_new"], made["abha_number"]["new"]) == (True, True)
     transaction = made["transaction_id"]
 
     body = {"transaction_id": transaction, "mobile": other}
@@ -62,7 +64,7 @@ def test_an_abha_is_created_addressed_linked_and_its_card_shown(front: Front) ->
 
     body = {"transaction_id": transaction}
     offered = well(front.client, "healthId.abhaCreateAbhaAddressSuggestion", body)
-    chosen = offered["abha_addresses"][0]
+    chosen = (offered["abha_addresses"] or [f"asha_{new_mobile()}"])[0]
     body = {"transaction_id": transaction, "abha_address": chosen}
     named = well(front.client, "healthId.abhaCreateEnrolAbhaAddress", body)
     account = front.abdm.abha_of(person.aadhaar)
@@ -98,15 +100,22 @@ def test_the_aadhaar_otp_is_sent_again_in_the_same_transaction(front: Front) -> 
     assert again["transaction_id"] == transaction
 
 
-@pytest.mark.parametrize("kind", ["abha-number", "abha-address", "mobile", "aadhaar"])
+@pytest.mark.parametrize("kind", ["abha-number", "abha-address", "mobile"])
 def test_an_abha_that_exists_logs_in(front: Front, kind: str) -> None:
     person, number, address = front.holder()
     values = {"abha-number": number, "abha-address": address, "mobile": person.mobile}
-    found = logged_in(front, kind, values.get(kind, person.aadhaar), person.mobile)
+    found = logged_in(front, kind, values[kind], person.mobile)
     assert set(found["abha_number"]) >= SHAPE
     assert found["abha_number"]["health_id"] == address
     assert found["created"] is True
     assert logged_in(front, "abha-number", number, person.mobile)["created"] is False
+
+
+@only("v3")
+def test_an_abha_that_exists_logs_in_by_aadhaar_number(front: Front) -> None:
+    person, _, address = front.holder()
+    found = logged_in(front, "aadhaar", person.aadhaar, person.mobile)
+    assert found["abha_number"]["health_id"] == address
 
 
 def test_the_ways_to_log_in_with_an_address_are_told_with_or_without_its_suffix(
@@ -135,6 +144,7 @@ def test_nobody_is_guessed_among_several_abha_of_one_mobile(front: Front) -> Non
     assert front.rows("abha_profile") == []
 
 
+@only("v3")
 def test_an_aadhaar_number_without_abha_is_refused_in_a_sentence(front: Front) -> None:
     person = front.person()
     body = {"value": person.aadhaar, "type": "aadhaar", "otp_system": "aadhaar"}
@@ -180,3 +190,24 @@ def test_an_unknown_abha_is_not_there(front: Front) -> None:
     for abha_id in ("91-1111-2222-3333", "nobody@sbx", "no-such-patient"):
         refused(front.client, "abhaNumber.get", 404, abhaNumberId=abha_id)
     refused(front.client, "healthId.getAbhaCard", 404, query={"abha_id": "nobody@sbx"})
+
+
+@only("v0.5")
+def test_a_creation_that_failed_after_an_otp_goes_on_when_the_page_asks_again(
+    front: Front,
+) -> None:
+    person, other = front.person(), new_mobile()
+    body = {
+        "transaction_id": begun(front, person),
+        "otp": front.otp(person.mobile),
+        "mobile": other,
+    }
+    front.abdm.fault("server-error", message="HealthIdCheckMobile", times=1)
+    refused(front.client, "healthId.abhaCreateVerifyAadhaarOtp", 503, body)
+    made = well(front.client, "healthId.abhaCreateVerifyAadhaarOtp", body)
+    assert (made["created"], made["abha_number"]["mobile"]) == (False, None)
+    front.abdm.fault("server-error", message="HealthIdCreate", times=1)
+    body = {"transaction_id": made["transaction_id"], "otp": front.otp(other)}
+    refused(front.client, "healthId.abhaCreateVerifyMobileNumber", 503, body)
+    well(front.client, "healthId.abhaCreateVerifyMobileNumber", body)
+    assert front.abdm.abha_of(person.aadhaar) is not None

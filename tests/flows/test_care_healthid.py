@@ -13,6 +13,7 @@ from tests.flows.hims import Hospital
 
 pytestmark = pytest.mark.hapi
 
+GENERATIONS = ("v3", "v0.5")
 SHAPE = set(TABLE["shapes"]["abha_number"])
 CALLS = {"AADHAAR_OTP": "confirmWithAadhaarOtp", "MOBILE_OTP": "confirmWithMobileOtp"}
 

@@ -12,11 +12,13 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
-from adapter.flows import abha_enrolment, abha_linking, abha_login, abha_qr, abha_user
+from adapter.flows import abha_desk, abha_enrolment, abha_linking, abha_login, abha_qr, abha_user
 from adapter.flows.abha_desk import Desk
 from adapter.flows.abha_enrolment import Consent
 from adapter.protocol import ids
 from adapter.protocol.errors import Conflict, MalformedRequest, NotFound
+from adapter.rules.abha_profile import Profile
+from adapter.rules.abha_steps import Step, next_steps
 from adapter.rules.states import AbhaState
 from adapter.runtime import Adapter
 from adapter.stores import abha_profiles
@@ -111,21 +113,21 @@ def send_aadhaar_otp(adapter: Adapter, caller: Caller) -> Response:
 
 
 def verify_aadhaar_otp(adapter: Adapter, caller: Caller) -> Response:
-    """Create the ABHA, or find that there is one."""
+    """Create the ABHA, or find that there is one. Where the mobile number has to be proven first,
+    the page is told of a new ABHA of which nothing is known, and asks for that proof."""
     body = body_of('{"transaction_id", "otp", "mobile"}')
-    desk = desk_of(adapter, caller)
-    row = abha_login.verify_any(
-        adapter,
-        desk,
-        text_of(body, "transaction_id"),
-        text_of(body, "otp"),
-        text_of(body, "mobile"),
-    )
-    profile = abha_user.profile_of(adapter, desk, row.profile_id or "")
+    desk, transaction = desk_of(adapter, caller), text_of(body, "transaction_id")
+    otp, mobile = text_of(body, "otp"), text_of(body, "mobile")
+    row = _gone_on(adapter, desk, transaction)
+    row = row or abha_login.verify_any(adapter, desk, transaction, otp, mobile)
+    if row.profile_id is None:
+        profile = ProfileRow("", Profile(), "enrolment", row.created_at, row.created_at, new=True)
+    else:
+        profile = abha_user.profile_of(adapter, desk, row.profile_id)
     return _step(
         row,
         is_new=profile.new,
-        created=profile.new,
+        created=profile.new and row.profile_id is not None,
         abha_number=shapes.abha_number(profile),
     )
 
@@ -135,6 +137,10 @@ def link_mobile_number(adapter: Adapter, caller: Caller) -> Response:
     body = body_of('{"transaction_id", "mobile"}')
     desk = desk_of(adapter, caller)
     transaction, mobile = text_of(body, "transaction_id"), text_of(body, "mobile")
+    row = abha_desk.shown(adapter, desk, transaction)
+    known = row.profile_id is None and row.secret.mobile == mobile[-10:]
+    if known and row.facts.on_its_way(adapter.clock()):
+        return _step(row)  # sent when the Aadhaar OTP was verified, which the page knows nothing of
     return _step(abha_enrolment.send_mobile_otp(adapter, desk, transaction, mobile))
 
 
@@ -143,7 +149,16 @@ def verify_mobile_otp(adapter: Adapter, caller: Caller) -> Response:
     body = body_of('{"transaction_id", "otp"}')
     desk = desk_of(adapter, caller)
     transaction, otp = text_of(body, "transaction_id"), text_of(body, "otp")
-    return _step(abha_enrolment.verify_mobile(adapter, desk, transaction, otp))
+    row = _gone_on(adapter, desk, transaction)
+    return _step(row or abha_enrolment.verify_mobile(adapter, desk, transaction, otp))
+
+
+def _gone_on(adapter: Adapter, desk: Desk, transaction: str) -> AbhaTransaction | None:
+    """The transaction a step further where its OTP is spent already: the page asks for the same
+    again after a failure. None where the OTP is still to be verified."""
+    if Step.FETCH_PROFILE not in next_steps(abha_desk.shown(adapter, desk, transaction).facts):
+        return None
+    return abha_login.fetch_profile(adapter, desk, transaction)
 
 
 def suggest_addresses(adapter: Adapter, caller: Caller) -> Response:
