@@ -10,6 +10,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -27,7 +28,7 @@ from conformance.data.people import (
     year_of_birth,
 )
 from conformance.data.records import resources
-from conformance.data.visit import Visit
+from conformance.data.visit import IST, Visit
 
 TIMEOUT_S = 120
 """One patient's transaction takes well under a second, the first one after a start much longer."""
@@ -130,6 +131,25 @@ def transactions() -> Iterator[tuple[str, Resource]]:
         except (ValueError, KeyError) as problem:
             message = f"conformance/data/patients/{slug}.toml: {problem}"
             raise ValueError(message) from problem
+
+
+def new_visit(person: DemoPatient, at: datetime) -> tuple[str, Resource]:
+    """A visit for a fever that ended at `at`, with a prescription: the Encounter's id, and the FHIR
+    transaction by which the hospital's own system writes it."""
+    table = next(each for each in _patients().values() if patient_id(each) == person.patient_id)
+    began = (at - timedelta(minutes=20)).astimezone(IST)
+    visit = {
+        "at": began.replace(tzinfo=None),
+        "key": f"{began:%Y%m%d%H%M%S}",
+        "doctor": "medicine",
+        "reason": "Fever since yesterday",
+        "diagnoses": ["viral-fever"],
+        "drugs": [{"drug": "paracetamol-500", "dose": "1-1-1", "days": 3}],
+    }
+    seen = frozenset({began.date()})
+    facility = table.get("facility", "")
+    written = list(resources(Visit(patient_number(table), facility, seen, visit)))
+    return str(written[0]["id"]), _transaction(written)
 
 
 def load(base_url: str, token: str | None, progress: Progress | None = None) -> LoadResult:

@@ -90,6 +90,19 @@ class Journey:
         body: dict[str, Any] = answer.json()
         return body
 
+    def write(self, transaction: dict[str, Any]) -> None:
+        """Send a FHIR transaction, as the hospital's own system does."""
+        answer = requests.post(
+            self.stack.fhir_url,
+            json=transaction,
+            headers={
+                "Authorization": f"Bearer {self.stack.fhir_token}",
+                "Content-Type": "application/fhir+json",
+            },
+            timeout=60,
+        )
+        need(answer.ok, f"The FHIR server answered {answer.status_code} to a new visit")
+
     def gone(self, path: str) -> bool:
         """Whether the FHIR server knows nothing (any more) at this path."""
         return self._get(path, {}, "application/fhir+json").status_code in (404, 410)

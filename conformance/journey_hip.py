@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import requests
 
 from conformance import hospital
+from conformance.hospital import DemoPatient
 from conformance.journey import WALKS_IN, Journey, Step, StepFailed, need
 from conformance.simulator.results import ErrorObject, Transfer
 from conformance.stack import CLIENT_ID
 from conformance.validate import validate
 
 REMOTE_HIU = "IN2910009001"
+#: A lost hook costs a sweep of the record watch; a busy machine takes longer.
+WATCH_WAIT_S = 120.0
 ABDM_GENDER = {"male": "M", "female": "F", "other": "O", "unknown": "U"}
 
 
@@ -96,11 +100,7 @@ def discover(journey: Journey) -> str:
 
 def link_by_hospital(journey: Journey) -> str:
     """The hospital itself links a visit of another patient."""
-    person = next(
-        p
-        for p in journey.patients.values()
-        if p.abha_address != WALKS_IN and p.year_of_birth and p.abha_number
-    )
+    person = _others(journey)[0]
     visits = journey.fhir(
         "Encounter", patient=person.patient_id, status="finished", _count="1", _sort="-date"
     )
@@ -109,13 +109,41 @@ def link_by_hospital(journey: Journey) -> str:
     journey.hims("POST", "links", {"encounter": encounter})
     reference = f"Encounter-{encounter}"
     journey.simulator.wait_for(
-        lambda: any(
-            entry.care_context == reference
-            for entry in journey.simulator.links(person.abha_address or "")
-        ),
-        f"the link of {reference}",
+        lambda: _abdm_lists(journey, person, reference), f"the link of {reference}"
     )
     return f"visit {reference} linked with a link token, without the patient doing anything"
+
+
+def record_watch(journey: Journey) -> str:
+    """A visit that the hospital's own system writes to the FHIR server is linked by itself."""
+    person = _others(journey)[1]
+    encounter, transaction = hospital.new_visit(person, datetime.now(UTC))
+    written = time.monotonic()
+    journey.write(transaction)
+    reference = f"Encounter-{encounter}"
+
+    def linked() -> bool:
+        found = journey.hims("GET", f"links/status?patient={person.patient_id}")
+        states = {each["reference"]: each["state"] for each in found["care_contexts"]}
+        return states.get(reference) == "linked" and _abdm_lists(journey, person, reference)
+
+    journey.simulator.wait_for(linked, f"the link of the new visit {reference}", WATCH_WAIT_S)
+    seconds = time.monotonic() - written
+    return f"visit {reference} written, found and linked after {seconds:.0f} s; nobody asked for it"
+
+
+def _others(journey: Journey) -> list[DemoPatient]:
+    """Those whom ABDM can compare with their ABHA, save the one who walks in."""
+    return [
+        p
+        for p in journey.patients.values()
+        if p.abha_address != WALKS_IN and p.year_of_birth and p.abha_number
+    ]
+
+
+def _abdm_lists(journey: Journey, person: DemoPatient, reference: str) -> bool:
+    links = journey.simulator.links(person.abha_address or "")
+    return any(entry.care_context == reference for entry in links)
 
 
 def grant(journey: Journey) -> str:
@@ -207,6 +235,11 @@ STEPS = (
         "The hospital links a visit",
         "HIP-initiated linking: link token, care contexts, notification.",
         link_by_hospital,
+    ),
+    Step(
+        "A new visit is linked by itself",
+        "The hospital's own system writes it to the FHIR server; the record watch does the rest.",
+        record_watch,
     ),
     Step(
         "Another hospital asks, the patient agrees to less",

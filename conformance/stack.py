@@ -154,8 +154,11 @@ def adapter_env(
         "OTP_URL": f"{simulator_url}/sms",
         "ABDM_FACILITIES": ",".join(f.hfr_id for f in hospital.facilities()),
         "ALLOW_LOCAL_PUSH": "true",
-        # The journey links by hand, step by step; what is linked already could not be discovered.
-        "WATCH_RECORDS": "false",
+        # The demo hospital's own visits are older, so the journey links them step by step: what is
+        # linked already could not be discovered. A visit of today is linked by itself.
+        "WATCH_MAX_AGE_DAYS": "1",
+        "WATCH_SWEEP_SECONDS": "20",
+        "WATCH_OVERLAP_SECONDS": "10",
         "LOG_LEVEL": "INFO",
     }
 

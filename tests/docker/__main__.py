@@ -75,6 +75,7 @@ def demo_settings() -> dict[str, str]:
         "HIMS_API_KEYS": secrets.token_urlsafe(24),
         "ABDM_FACILITIES": ",".join(f.hfr_id for f in hospital.facilities()),
         "ALLOW_LOCAL_PUSH": "true",
+        "WATCH_MAX_AGE_DAYS": "1",
     }
 
 

@@ -30,7 +30,11 @@ def seen(
     """What the journey with the folder says of each file, by name."""
     place = tmp_path_factory.mktemp("stack-with-files")
     with stacks.start(
-        place, fhir_url=hapi.base_url, fhir_token=hapi.token, hip_documents=folder
+        place,
+        fhir_url=hapi.base_url,
+        fhir_token=hapi.token,
+        settings={"WATCH_RECORDS": "false"},
+        hip_documents=folder,
     ) as stack:
         journey = Journey(stack)
         journey_hip.register(journey)

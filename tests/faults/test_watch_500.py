@@ -116,6 +116,7 @@ class World:
             "WATCH_RECORDS": "true",
             "WATCH_SWEEP_SECONDS": str(SWEEP_S),
             "WATCH_OVERLAP_SECONDS": "10",
+            "WATCH_MAX_AGE_DAYS": "0",
             "WATCH_HOOK_URL": self.relay.url,
             "LINK_TOKEN_PACING_SECONDS": str(PACING_S),
             "LINK_REFUSALS_PER_DAY": "19",
