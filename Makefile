@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTEST_OPTIONS := --reruns 1 -rR
 JAR_SOURCES := $(shell find fhir-server -path fhir-server/target -prune -o -type f -print 2>/dev/null)
 
-.PHONY: setup demo up test conformance bench test-docker lock format clean
+.PHONY: setup demo up test conformance bench test-docker test-viewer lock format clean
 
 setup: $(VENV)/.installed fhir-server/target/.built
 
@@ -41,6 +41,10 @@ bench: setup
 
 test-docker: setup
 	$(BIN)/python -m tests.docker
+
+test-viewer: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[viewer]'
+	$(BIN)/pytest tests/flows/viewer_in_chromium.py
 
 lock:
 	$(BIN)/python -m pip install --quiet uv

@@ -28,6 +28,7 @@ from adapter.web import (
     push,
     queue,
     received,
+    viewer,
 )
 from adapter.web.auth import GatewayAuth
 from adapter.web.care import routes as care
@@ -55,6 +56,7 @@ def create_app(adapter: Adapter) -> Flask:
         app.register_blueprint(facilities.blueprint(adapter))
         app.register_blueprint(archive.blueprint(adapter))
         app.register_blueprint(received.blueprint(adapter))
+        app.register_blueprint(viewer.blueprint(adapter))
         app.register_blueprint(abha.blueprint(adapter))
         app.register_blueprint(queue.blueprint(adapter))
         care.register(app, adapter)

@@ -20,6 +20,7 @@ from adapter.commands import (
     operate,
     records,
     run,
+    viewer,
 )
 
 
@@ -46,6 +47,7 @@ for command in (
     consent.consent,
     operate.transfer,
     archive.archive,
+    viewer.viewer,
     operate.outbox,
     keys.keys,
     fidelius.fidelius,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -115,6 +116,7 @@ class Config(BaseSettings):
     receive_deadline: int = Field(default=1800, ge=60, le=86400)
     push_quiet_s: int = Field(default=10, ge=0, le=600)
     max_page_bytes: int = Field(default=128 * MIB, ge=1024, le=1024 * MIB)
+    viewer_dir: Path = Path("var/viewer")
     archive_retention_days: int = Field(default=30, ge=0, le=3650)
     max_callback_bytes: int = Field(default=4 * MIB, ge=1024)
     watch_records: bool = True
