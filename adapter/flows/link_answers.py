@@ -54,8 +54,8 @@ RESUMED: dict[str, type[UpstreamError]] = {
 }
 #: An OTP that may be typed again, until its challenge is over.
 WRONG_OTP = ("1405",)
-#: The request does not fit the ABHA (6.1).
-MISMATCH = ("ABDM-1036", "ABDM-1051")
+#: The request does not fit the ABHA (6.1); v0.5 has the number alone.
+MISMATCH = ("1036", "ABDM-1051")
 
 
 def on_generate_link_token(

@@ -122,6 +122,10 @@ RULES: tuple[Rule, ...] = (
     *(Rule(f"{n}", Rejected, hint="ABDM allows no more OTPs for a while; link again later.")
       for n in (1407, 1408, 1423)),
 
+    # For what it lists no number of its own, V3's without the prefix.
+    Rule("1006", RetryLater, "no care context linked", after=timedelta(seconds=5)),
+    Rule("1036", Rejected, hint=_PROFILE),
+
     # The catch-all code: its words decide.
     Rule("ABDM-9999", RetryLater, "try again later"),
     Rule("ABDM-9999", RetryLater, "please try later"),

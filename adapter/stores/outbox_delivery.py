@@ -18,8 +18,14 @@ from adapter.stores.outbox_rows import ENDED_BADLY, FREE, Kind, OutboxRow, State
 #: The answer was seen never to come although the work was done: its absence is no trouble.
 MAY_STAY_UNANSWERED = frozenset({"SmsNotifyRequest"})
 #: Unanswered, these are not sent again: a second link token request draws a lock-out, a second
-#: consent request asks the patient twice, and a second SMS is a nuisance.
-NOT_REPEATED = frozenset({"GenerateLinkTokenRequest", "ConsentRequestInit"}) | MAY_STAY_UNANSWERED
+#: challenge another OTP, a second proof finds its challenge used up, a second consent request asks
+#: the patient twice, and a second SMS is a nuisance.
+NOT_REPEATED = MAY_STAY_UNANSWERED | {
+    "GenerateLinkTokenRequest",
+    "LinkTokenInit",
+    "LinkTokenConfirm",
+    "ConsentRequestInit",
+}
 
 UNANSWERED_SENTENCE = (
     "The gateway took this message but sent no answer. Check that the service id is registered "

@@ -51,11 +51,13 @@ OTP = "/otp"
 class Outside:
     """What the hospital talks to. `replies`: by path end, answers to give before the default.
 
-    `calls`: what reached it, in the form of V3 whatever the dialect; `wires`: as it was sent.
+    `calls`: what reached it, in the form of V3 whatever the dialect; `wires`: as it was sent, and
+    `taken`: those of them that were not refused.
     """
 
     url: str = ""
     wires: list[Call] = field(default_factory=list)
+    taken: list[Call] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     replies: dict[str, deque[Reply]] = field(default_factory=lambda: defaultdict(deque))
     hook: Callable[[Call], None] = lambda call: None
@@ -95,10 +97,12 @@ def outside() -> Iterator[Outside]:
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             call = Call(self.path, {k.lower(): v for k, v in self.headers.items()}, raw)
             made.wires.append(call)
-            call = wire.as_v3(call)
+            sent, call = call, wire.as_v3(call, list(made.wires))
             made.calls.append(call)
             made.hook(call)
             status, body = made._reply(call)
+            if status < 400:
+                made.taken.append(sent)
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             content = b"" if body is None else content
             self.send_response(status)
@@ -258,32 +262,45 @@ class Site:
     # --- callbacks ------------------------------------------------------------------------
 
     def deliver(
-        self, name: str, body: Json, *, request_id: str | None = None, hip_id: str | None = None
+        self,
+        name: str,
+        body: Json,
+        *,
+        request_id: str | None = None,
+        hip_id: str | None = None,
+        dialect: str = "",
     ) -> str:
         """Store a callback as the edge does, and do everything that is due; its REQUEST-ID."""
-        request_id = self.store(name, body, request_id=request_id, hip_id=hip_id)
+        request_id = self.store(name, body, request_id=request_id, hip_id=hip_id, dialect=dialect)
         self.run()
         return request_id
 
     def store(
-        self, name: str, body: Json, *, request_id: str | None = None, hip_id: str | None = None
+        self,
+        name: str,
+        body: Json,
+        *,
+        request_id: str | None = None,
+        hip_id: str | None = None,
+        dialect: str = "",
     ) -> str:
-        """Store a callback as the edge does."""
+        """Store a callback as the edge does; in `dialect` where it is not the usual one."""
         request_id = request_id or str(uuid.uuid4())
         hip_id = hip_id or self.hip_id
         raw = json.dumps(wire.callback(self.generation, name, body, request_id, self.clock()))
+        dialect = dialect or wire.dialect(self.generation, name)
         headers = {
             "REQUEST-ID": request_id,
             "TIMESTAMP": timestamps.format(self.clock()),
             "X-HIP-ID": hip_id,
         }
-        _, message = routes.decode(self.generation, name, headers, raw.encode())
+        _, message = routes.decode(dialect, name, headers, raw.encode())
         with self.adapter.db.transaction() as tx:
             inbox.store(
                 tx,
                 self.adapter,
                 message=name,
-                dialect=self.generation,
+                dialect=dialect,
                 request_id=request_id,
                 hip_id=hip_id,
                 hiu_id=None,
@@ -293,6 +310,15 @@ class Site:
             )
         return request_id
 
+    def will_refuse(self, path: str, code: str, message: str, times: int = 1) -> None:
+        """Refuse the next requests to `path` at once, with V3's code or what stands for it."""
+        body = wire.refusal(self.generation, code, message)
+        self.outside.will_answer(path, *[(400, body)] * times)
+
+    def asked_for_token(self) -> list[Call]:
+        """The requests for a link token, each by its first step."""
+        return self.outside.to(wire.FIRST_STEP[self.generation])
+
     def answer(self, call: Call, name: str, body: Json) -> None:
         """Deliver the gateway's answer to a request of ours."""
         self.deliver(name, {**body, "response": {"requestId": call.request_id}})
@@ -300,9 +326,9 @@ class Site:
     def run(self) -> None:
         """Do everything that is due now; a link token's challenge is met on the way (`wire`)."""
         rig.run_until_idle(self.adapter)
-        while (found := wire.challenge(self.outside.wires, self.answered)) is not None:
+        while (found := wire.challenge(self.outside.taken, self.answered)) is not None:
             self.answered.add(found.request_id)
-            self.store(found.name, found.body)
+            self.store(found.name, found.body, hip_id=found.hip_id)
             rig.run_until_idle(self.adapter)
 
     def wait(self, seconds: float) -> None:

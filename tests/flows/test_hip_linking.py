@@ -16,13 +16,21 @@ from tests.flows.harness import (
     reference_of,
 )
 from tests.flows.linking import NEW_TOKEN, TOKEN, Linking
+from tests.flows.wire import BOTH, only
 
 pytestmark = pytest.mark.hapi
+GENERATIONS = BOTH
 
 
 @pytest.fixture
 def linking(site: Site) -> Linking:
     return Linking(site)
+
+
+def references(call: Call) -> set[str]:
+    """The care contexts that a link request names."""
+    entries = call.body["patient"]
+    return {c["referenceNumber"] for entry in entries for c in entry["careContexts"]}
 
 
 def test_a_visit_is_linked_and_abdm_is_told_of_its_content(linking: Linking) -> None:
@@ -33,9 +41,9 @@ def test_a_visit_is_linked_and_abdm_is_told_of_its_content(linking: Linking) -> 
         ("Prescription", "WAITING_FOR_TOKEN"),
     )
     asked = site.outside.only(GENERATE_TOKEN).body
+    asked.pop("abhaNumber", None)
     assert asked == {
         "abhaAddress": address_of(linking.patient),
-        "abhaNumber": int(number_of(linking.patient).replace("-", "")),
         "name": "Asha Verma",
         "gender": "F",
         "yearOfBirth": 1991,
@@ -43,14 +51,7 @@ def test_a_visit_is_linked_and_abdm_is_told_of_its_content(linking: Linking) -> 
     linking.give_token()
     call = site.outside.only(LINK)
     assert call.headers["x-link-token"] == TOKEN
-    assert call.body["abhaNumber"] == number_of(linking.patient).replace("-", "")
-    assert [(e["hiType"], e["count"]) for e in call.body["patient"]] == [
-        ("OPConsultation", 1),
-        ("Prescription", 1),
-    ]
-    assert {e["careContexts"][0]["referenceNumber"] for e in call.body["patient"]} == {
-        reference_of(linking.visits[0])
-    }
+    assert references(call) == {reference_of(linking.visits[0])}
     assert linking.states() == {"SENT"}
     linking.accept()
     assert linking.states() == {"LINKED"}
@@ -97,11 +98,28 @@ def test_one_token_request_serves_all_who_wait(site: Site) -> None:
         linking.link(number)
     assert len(site.outside.to(GENERATE_TOKEN)) == 1
     linking.give_token()
-    call = site.outside.only(LINK)
-    assert [(e["hiType"], e["count"]) for e in call.body["patient"]] == [
+    assert references(site.outside.only(LINK)) == {reference_of(v) for v in linking.visits}
+
+
+@only("v3")
+def test_abha_number_hi_types_and_their_counts_are_named(site: Site) -> None:
+    """v0.5 has no member for any of them."""
+    linking = Linking(site, visits=3)
+    for number in range(3):
+        linking.link(number)
+    stated = number_of(linking.patient).replace("-", "")
+    assert site.outside.only(GENERATE_TOKEN).body["abhaNumber"] == int(stated)
+    linking.give_token()
+    body = site.outside.only(LINK).body
+    assert body["abhaNumber"] == stated
+    assert [(e["hiType"], e["count"]) for e in body["patient"]] == [
         ("OPConsultation", 3),
         ("Prescription", 3),
     ]
+
+
+#: A care context of two HI types stands twice in V3 and once in v0.5.
+BATCHES = {"v3": [20, 4], "v0.5": [10, 2]}
 
 
 def test_more_than_twenty_care_contexts_go_in_several_requests(site: Site) -> None:
@@ -109,8 +127,9 @@ def test_more_than_twenty_care_contexts_go_in_several_requests(site: Site) -> No
     for number in range(12):
         linking.link(number)
     linking.give_token()
-    counts = [sum(e["count"] for e in call.body["patient"]) for call in site.outside.to(LINK)]
-    assert counts == [20, 4]
+    sent = [call.body["patient"] for call in site.outside.to(LINK)]
+    counts = [sum(len(entry["careContexts"]) for entry in entries) for entries in sent]
+    assert counts == BATCHES[site.generation]
     for call in site.outside.to(LINK):
         linking.accept(call)
     assert linking.states() == {"LINKED"}
@@ -123,7 +142,7 @@ def test_a_refused_profile_fails_the_link_and_keeps_no_token(linking: Linking) -
     site.answer(site.outside.only(GENERATE_TOKEN), "OnGenerateLinkToken", error)
     assert linking.states() == {"FAILED"}
     (row, _) = site.rows("care_context_link")
-    assert "ABDM-1036" in row["sentence"]
+    assert "1036" in row["sentence"]
     assert "ABHA profile" in row["sentence"]
     assert (site.row("link_token")["state"], site.row("link_token")["token"]) == (
         "REJECTED",
@@ -167,15 +186,28 @@ def test_an_unanswered_token_request_is_not_repeated_within_the_pacing_and_a_lat
     assert len(linking.site.outside.to(GENERATE_TOKEN)) == 1
 
 
-@pytest.mark.parametrize("code", ["ABDM-1026", "ABDM-1038", "ABDM-1026: "])
-@pytest.mark.parametrize("when", ["at once", "in the callback"])
-def test_a_refused_token_is_dropped_and_asked_for_once_again(
+WHEN = pytest.mark.parametrize("when", ["at once", "in the callback"])
+
+
+@WHEN
+def test_a_refused_token_is_dropped_and_asked_for_once_again(linking: Linking, when: str) -> None:
+    refused_twice(linking, "ABDM-1026", when)
+
+
+@only("v3")
+@pytest.mark.parametrize("code", ["ABDM-1038", "ABDM-1026: "])
+@WHEN
+def test_every_spelling_of_a_refused_token_means_the_same(
     linking: Linking, code: str, when: str
 ) -> None:
+    """v0.5 has one number for it."""
+    refused_twice(linking, code, when)
+
+
+def refused_twice(linking: Linking, code: str, when: str) -> None:
     site = linking.site
-    refusal = {"error": {"code": code, "message": "Invalid Link Token"}}
     if when == "at once":
-        site.outside.will_answer(LINK, (400, refusal), (400, refusal))
+        site.will_refuse(LINK, code, "Invalid Link Token", times=2)
     linking.link()
     linking.give_token()
     if when == "in the callback":
@@ -199,11 +231,13 @@ ALREADY = [
 ]
 
 
+@only("v3")
 @pytest.mark.parametrize(("code", "message"), ALREADY)
-@pytest.mark.parametrize("when", ["at once", "in the callback"])
+@WHEN
 def test_what_abdm_has_already_counts_as_linked(
     linking: Linking, code: str, message: str, when: str
 ) -> None:
+    """v0.5 names no HI type, so nothing there says that a repeat is one; none is published."""
     if when == "at once":
         body: Json = {"error": {"code": code, "message": message}}
         linking.site.outside.will_answer(LINK, (400, body))
@@ -219,7 +253,7 @@ def test_a_refused_link_fails_with_the_gateways_reason(linking: Linking) -> None
     linking.give_token()
     linking.refuse("ABDM-1037", "Counter and Care context count mismatch")
     assert linking.states() == {"FAILED"}
-    assert "ABDM-1037" in linking.site.rows("care_context_link")[0]["sentence"]
+    assert "1037" in linking.site.rows("care_context_link")[0]["sentence"]
     assert linking.site.audits() == []
 
 
@@ -265,7 +299,7 @@ def test_a_notice_before_the_gateway_knows_the_link_is_repeated_after_5_15_60_se
     site.wait(300)
     assert len(site.outside.to(CONTEXT_NOTIFY)) == 4
     assert linking.states() == {"LINKED"}
-    assert any("ABDM-1006" in (r["sentence"] or "") for r in site.rows("care_context_link"))
+    assert any("1006" in (r["sentence"] or "") for r in site.rows("care_context_link"))
 
 
 def test_without_abha_address_the_link_waits_and_says_so(site: Site) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
+from adapter import work
 from adapter.app import create_app
 from adapter.config import ApiKey
 from adapter.flows import link_challenge
@@ -164,6 +165,17 @@ def test_an_otp_that_nobody_typed_in_time_fails_the_links_and_sends_no_second_on
     site.run()
     asked = [call for call in site.outside.wires if call.path.endswith(INIT)]
     assert len(asked) == 1
+
+
+def test_a_challenge_that_abdm_does_not_answer_is_not_asked_for_twice(site: Site) -> None:
+    """Each request may send the patient another OTP."""
+    desk = Desk(site, "MOBILE_OTP")
+    for _ in range(3):
+        site.clock.advance(minutes=2)
+        work.sweep(site.adapter)
+        site.run()
+    assert len([call for call in site.outside.wires if call.path.endswith(INIT)]) == 1
+    assert desk.states() == {"FAILED"}
 
 
 @pytest.mark.parametrize(("otp", "error"), [("", MalformedRequest), ("12a", MalformedRequest)])

@@ -5,8 +5,10 @@ import pytest
 from adapter.flows import hip_linking
 from tests.flows.harness import CONTEXT_NOTIFY, Site, reference_of
 from tests.flows.linking import Linking
+from tests.flows.wire import BOTH
 
 pytestmark = pytest.mark.hapi
+GENERATIONS = BOTH
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from adapter import work
 from adapter.stores import outbox_delivery
 from tests.flows.harness import GENERATE_TOKEN, Site, mobile_of
 from tests.flows.linking import Linking
+from tests.flows.wire import BOTH
 
 pytestmark = pytest.mark.hapi
+GENERATIONS = BOTH
 
 SMS = "/links/sms/notify2"
 
@@ -59,13 +61,12 @@ def test_a_late_answer_still_counts(site: Site) -> None:
     linking.site.answer(site.outside.only(SMS), "OnSmsNotify", error)
     notice = site.row("sms_notice")
     assert notice["state"] == "FAILED"
-    assert "ABDM-1024" in notice["sentence"]
+    assert "Dependent service unavailable" in notice["sentence"]
 
 
 def test_a_refused_sms_says_why(site: Site) -> None:
     linking = without_address(site)
-    refused = {"error": {"code": "ABDM-1001", "message": "Bad phone number"}}
-    site.outside.will_answer(SMS, (400, refused))
+    site.will_refuse(SMS, "ABDM-1001", "Bad phone number")
     linking.link()
     notice = site.row("sms_notice")
     assert notice["state"] == "FAILED"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapter.protocol import routes
+from tests.flows.wire import BOTH
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ("messages", "specification", "cases")
@@ -35,6 +36,34 @@ def test_the_message_table_has_the_rows_of_every_dialect_and_no_other() -> None:
             (name, row.message.__name__, "from us", row.path or "given") for row in dialect.outbound
         ]
     assert sorted(tuple(row[:4]) for row in rows("messages")) == sorted(expected)
+
+
+def generations(path: str, test: str) -> tuple[str, ...]:
+    """In which generations a test of the flows runs, as `tests/flows/conftest.py` reads it."""
+    module = ast.parse((ROOT / path).read_text())
+    found = ("v3",)
+    for node in module.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="GENERATIONS")], value=value):
+                found = BOTH if isinstance(value, ast.Name) else ast.literal_eval(value)
+            case ast.FunctionDef(name=name, decorator_list=marks) if name == test:
+                for mark in marks:
+                    if isinstance(mark, ast.Call) and ast.unparse(mark.func) in (
+                        "only",
+                        "wire.only",
+                    ):
+                        return tuple(ast.literal_eval(each) for each in mark.args)
+    return found
+
+
+def test_the_flow_of_a_message_is_shown_in_its_dialect() -> None:
+    elsewhere = []
+    for dialect, message, *_, named in rows("messages"):
+        path, _, test = named.partition("::")
+        generation = "v3" if dialect == "v3" else "v0.5"
+        if generation not in generations(path, test):
+            elsewhere.append((dialect, message, test))
+    assert not elsewhere
 
 
 @pytest.mark.parametrize("table", TABLES)

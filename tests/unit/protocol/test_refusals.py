@@ -115,6 +115,13 @@ def test_plain_text_is_prose_and_html_or_nothing_is_no_error_at_all() -> None:
             RetryLater,
         ),
         ("CareContextNotifyRequest", "ABDM-1006", "Bad Request, invalid request Body", Rejected),
+        (
+            "CareContextNotifyRequest",
+            "1006",
+            "No care context linked with given reference number",
+            RetryLater,
+        ),
+        ("CareContextNotifyRequest", "1006", "Bad Request, invalid request Body", Rejected),
     ],
 )
 def test_operation_and_words_decide_what_a_code_means(
