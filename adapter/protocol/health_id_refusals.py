@@ -29,7 +29,8 @@ RULES: Mapping[str, tuple[Reason, str]] = {
     "HIS-1013": (Reason.OTP_WRONG, _WRONG_OTP),
     "HIS-1015": (Reason.ADDRESS_TAKEN, "This ABHA address is taken; choose another."),
     "HIS-1018": (Reason.DATA, "Name, birth year or gender differ from the ABHA; correct them."),
-    "HIS-1023": (Reason.LOCKED, _WAIT),
+    "HIS-1023": (Reason.OTHER, "ABDM sends no further one-time password yet; wait a minute and try "
+                               "again."),
     "HIS-1026": (Reason.TRANSACTION, "ABDM no longer knows this transaction; start again."),
     "HIS-1029": (Reason.DATA, "This Aadhaar number has an ABHA already; log in to it."),
     "HIS-1039": (Reason.LOCKED, "Too many failed attempts; ABDM accepts no more for 12 hours."),

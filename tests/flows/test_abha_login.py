@@ -450,25 +450,67 @@ def test_the_otps_key_may_be_replaced_between_two_steps(front: Front) -> None:
     assert again["profile"]["abha_number"] == number
 
 
-@only("v0.5")
-def test_a_search_needs_no_facility_where_all_use_one_service_and_else_names_it(
-    front: Front,
-) -> None:
-    _, number, _ = front.holder()
+def with_neighbour(front: Front) -> tuple[str, str]:
+    """(HFR id of the desk's facility, of another one that uses the other ABHA service)."""
     (own,) = front.adapter.config.abdm_facilities
     other = f"IN{uuid.uuid4().int % 10**10:010d}"
+    both = (own, ServedFacility(other, other))
     with front.adapter.db.transaction() as tx:
-        config = front.adapter.config.model_copy(
-            update={"abdm_facilities": (own, ServedFacility(other, other))}
-        )
-        facilities.sync(tx, config)
-    assert front.post("/abha/search", abha_number=number)["active"] is True
+        facilities.sync(tx, front.adapter.config.model_copy(update={"abdm_facilities": both}))
     front.adapter.config.facility_api_versions[other] = "v3"
-    front.refused("/abha/search", 400, abha_number=number)
-    for facility in (own.hfr_id, other):
-        assert front.post("/abha/search", abha_number=number, facility=facility)["active"] is True
-    paths = {each.url for each in front.abdm.exchanges() if "search" in each.url}
-    assert paths == {
-        "/healthid/api/v1/search/searchByHealthId",
-        "/abha/api/v3/profile/login/search",
-    }
+    return own.hfr_id, other
+
+
+@only("v0.5")
+def test_a_search_names_the_facility_where_two_services_may_be_asked(front: Front) -> None:
+    _, number, _ = front.holder()
+    assert front.post("/abha/search", abha_number=number)["active"] is True
+    both = with_neighbour(front)
+    assert "facility" in front.refused("/abha/search", 400, abha_number=number)["message"]
+    for each in both:
+        assert front.post("/abha/search", abha_number=number, facility=each)["active"] is True
+    paths = [each.url for each in front.abdm.exchanges() if "search" in each.url]
+    older, newer = "/healthid/api/v1/search/searchByHealthId", "/abha/api/v3/profile/login/search"
+    assert paths == [older, older, newer]
+
+
+@only("v0.5")
+def test_a_search_names_no_facility_where_several_ask_one_service(front: Front) -> None:
+    _, number, _ = front.holder()
+    _, other = with_neighbour(front)
+    del front.adapter.config.facility_api_versions[other]
+    assert front.post("/abha/search", abha_number=number)["active"] is True
+
+
+@only("v0.5")
+def test_a_session_is_used_where_it_was_given_whoever_sees_the_profile_later(front: Front) -> None:
+    person, number, _ = front.holder()
+    own, other = with_neighbour(front)
+    body = {"by": "abha_number", "value": number, "otp_to": "mobile", "facility": own}
+    begun = front.post("/abha/logins", **body)
+    path = f"/abha/transactions/{begun['id']}/verify"
+    profile = front.post(path, otp=front.otp(person.mobile))["profile"]["id"]
+    front.post("/abha/scans", content=front.abdm.abha_qr(number), facility=other)
+    assert front.call("GET", f"/abha/profiles/{profile}/card").data.startswith(b"\x89PNG")
+
+
+@only("v0.5")
+def test_an_end_of_our_own_session_is_not_taken_for_the_patients(front: Front) -> None:
+    person, number, _ = front.holder()
+    verified = logged_in(front, "abha_number", number, "mobile", person.mobile)
+    before = front.rows("abha_profile")[0]["tokens"]
+    front.abdm.fault("unauthorised", message="HealthIdCard", times=1)
+    card = front.call("GET", f"/abha/profiles/{verified['profile']['id']}/card")
+    assert card.data.startswith(b"\x89PNG")
+    assert front.rows("abha_profile")[0]["tokens"] == before
+
+
+@only("v0.5")
+def test_a_renewal_that_is_refused_asks_for_another_login(front: Front) -> None:
+    front.abdm.configure(abha_token_seconds=30.0)
+    person, number, _ = front.holder()
+    verified = logged_in(front, "abha_number", number, "mobile", person.mobile)
+    front.abdm.fault("error-shape", message="HealthIdRefresh", times=1, status=422)
+    answer = front.call("GET", f"/abha/profiles/{verified['profile']['id']}/card")
+    assert answer.status_code == 409
+    assert "log in again" in answer.json["error"]["message"]

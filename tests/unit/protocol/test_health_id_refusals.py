@@ -18,6 +18,7 @@ def body(code: str) -> bytes:
     [
         ("HIS-1008", Reason.NOT_FOUND),
         ("HIS-1015", Reason.ADDRESS_TAKEN),
+        ("HIS-1023", Reason.OTHER),
         ("HIS-1026", Reason.TRANSACTION),
         ("HIS-1052", Reason.MOBILE_FULL),
         ("HIS-1056", Reason.OTP_EXPIRED),

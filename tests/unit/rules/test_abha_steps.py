@@ -92,3 +92,24 @@ def test_linking_follows_only_where_the_states_allow_it() -> None:
     for state in AbhaState:
         if Step.LINK in NEXT[state]:
             assert allowed(state, AbhaState.LINKED)
+
+
+@pytest.mark.parametrize(
+    ("state", "pending", "sends", "steps"),
+    [
+        (AbhaState.VERIFIED, True, 1, (Step.FETCH_PROFILE, Step.SEND_MOBILE_OTP)),
+        (AbhaState.VERIFIED, True, 3, (Step.FETCH_PROFILE,)),
+        (AbhaState.MOBILE_VERIFIED, False, 0, (Step.FETCH_PROFILE,)),
+        (AbhaState.MOBILE_OTP_SENT, True, 1, (Step.VERIFY_MOBILE_OTP, Step.SEND_MOBILE_OTP)),
+    ],
+)
+def test_an_abha_that_is_not_made_yet_is_gone_on_with_before_anything_else(
+    state: AbhaState, pending: bool, sends: int, steps: tuple[Step, ...]
+) -> None:
+    unmade = facts(state, has_profile=False, mobile_pending=pending, sends=sends)
+    assert next_steps(unmade) == steps
+    assert next_steps(facts(AbhaState.MOBILE_VERIFIED)) == (
+        Step.SUGGEST_ADDRESS,
+        Step.SET_ADDRESS,
+        Step.LINK,
+    )
