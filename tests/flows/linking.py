@@ -19,6 +19,12 @@ TOKEN = jwt.encode({"hipId": "x", "exp": time.time() + 10**8}, "k" * 32)
 NEW_TOKEN = jwt.encode({"hipId": "y", "exp": time.time() + 10**8}, "k" * 32)
 
 
+def references(call: Call) -> set[str]:
+    """The care contexts that a link request names."""
+    entries = call.body["patient"]
+    return {c["referenceNumber"] for entry in entries for c in entry["careContexts"]}
+
+
 class Linking:
     """A patient with visits to be linked by the hospital."""
 

@@ -21,6 +21,7 @@ from tests.flows import hiu
 from tests.flows.harness import Site
 from tests.flows.hims import WHOLE, Hospital
 from tests.flows.received import Given, bundle, give, granted, prepare, receive, write
+from tests.flows.wire import in_both
 from tests.hapi_fixture import Client
 
 pytestmark = pytest.mark.hapi
@@ -354,6 +355,7 @@ def gone(given: Given, fhir: Client) -> None:
 # --- how fast --------------------------------------------------------------------------------
 
 
+@in_both
 def test_a_hundred_resources_are_out_of_sight_within_five_seconds_of_the_callback(
     site: Site, hospital: Hospital, fhir: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,6 +25,7 @@ from tests.flows.hiu import (
     request_row,
     wanted,
 )
+from tests.flows.wire import in_both
 
 pytestmark = pytest.mark.hapi
 
@@ -67,6 +68,7 @@ def shown(hospital: Hospital, request_id: str) -> Json:
     return found
 
 
+@in_both
 @pytest.mark.parametrize("path", PATHS)
 def test_request_is_raised_by_either_path_and_shows_every_field(
     hospital: Hospital, patient: Json, path: str

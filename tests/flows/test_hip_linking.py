@@ -15,7 +15,7 @@ from tests.flows.harness import (
     number_of,
     reference_of,
 )
-from tests.flows.linking import NEW_TOKEN, TOKEN, Linking
+from tests.flows.linking import NEW_TOKEN, TOKEN, Linking, references
 from tests.flows.wire import BOTH, only
 
 pytestmark = pytest.mark.hapi
@@ -25,12 +25,6 @@ GENERATIONS = BOTH
 @pytest.fixture
 def linking(site: Site) -> Linking:
     return Linking(site)
-
-
-def references(call: Call) -> set[str]:
-    """The care contexts that a link request names."""
-    entries = call.body["patient"]
-    return {c["referenceNumber"] for entry in entries for c in entry["careContexts"]}
 
 
 def test_a_visit_is_linked_and_abdm_is_told_of_its_content(linking: Linking) -> None:

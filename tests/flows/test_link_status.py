@@ -19,6 +19,7 @@ from adapter.stores import watch
 from tests.flows.harness import Json, Site, address_of, reference_of
 from tests.flows.hims import LIMITED, WHOLE, Hospital
 from tests.flows.watching import Watched, watched
+from tests.flows.wire import in_both
 
 pytestmark = pytest.mark.hapi
 
@@ -148,6 +149,7 @@ def test_who_acts_for_one_facility_is_told_of_no_record_of_another(
     assert unreadable(WHOLE) == named | unknown
 
 
+@in_both
 def test_a_retry_asks_again_and_no_sooner_than_the_pacing_allows(
     on: Watched, command: Callable[..., Result]
 ) -> None:

@@ -19,6 +19,7 @@ from tests.flows.harness import (
 )
 from tests.flows.hims import WHOLE, Hospital
 from tests.flows.received import Given, bundle, give
+from tests.flows.wire import in_both
 
 pytestmark = pytest.mark.hapi
 
@@ -57,6 +58,7 @@ def get(hospital: Hospital, path: str) -> Any:
     return hospital.client.get(f"/hims/v1/{path}", headers=headers)
 
 
+@in_both
 def test_discovery_finds_the_own_patient_and_own_visits_only(
     site: Site, patient: Json, visit: list[Json], given: Given
 ) -> None:
@@ -97,6 +99,7 @@ def test_the_documents_of_the_own_visit_hold_nothing_received(
     assert "rcv-" not in answer.text
 
 
+@in_both
 def test_a_consent_for_own_visits_brings_own_records_only(
     site: Site, patient: Json, visit: list[Json], given: Given
 ) -> None:

@@ -18,7 +18,9 @@ from mappings import systems
 from mappings.records import Records
 from mappings.resources import HAPI_PLACEHOLDER
 from tests.flows.harness import Json, Site, address_of, reference_of
+from tests.flows.linking import references
 from tests.flows.watching import Watched, watched
+from tests.flows.wire import in_both
 from tests.rig import NOWHERE
 
 pytestmark = pytest.mark.hapi
@@ -37,22 +39,24 @@ def without_address(patient: Json) -> Json:
     return {**patient, "identifier": patient["identifier"][1:]}
 
 
+@in_both
 def test_a_new_visit_is_linked_without_anyone_asking(on: Watched) -> None:
     patient = on.site.patient()
     visit = on.site.visit(patient)
     on.linked(patient, visit)
     assert on.links(patient) == both(visit, "LINKED")
     (call,) = on.sent(patient)
-    assert [entry["count"] for entry in call.body["patient"]] == [1, 1]
+    assert references(call) == {reference_of(visit)}
     assert [notice["hiTypes"] for notice in on.told(visit)] == [["OPConsultation", "Prescription"]]
 
 
+@in_both
 def test_visits_found_together_are_linked_by_one_request(on: Watched) -> None:
     patient = on.site.patient()
     visits = [on.site.visit(patient) for _ in range(4)]
     on.linked(patient, *visits)
     (call,) = on.sent(patient)
-    assert [entry["count"] for entry in call.body["patient"]] == [4, 4]
+    assert references(call) == {reference_of(visit) for visit in visits}
 
 
 def test_more_visits_than_one_batch_are_all_found(on: Watched) -> None:
@@ -161,6 +165,7 @@ def test_the_first_search_ever_reaches_back_by_the_overlap(site: Site) -> None:
     assert len(on.links(patient)) == 2
 
 
+@in_both
 def test_several_changes_of_a_linked_visit_are_told_of_by_one_notice(on: Watched) -> None:
     patient = on.site.patient()
     visit = on.site.visit(patient)
@@ -197,6 +202,7 @@ def test_a_new_hi_type_of_a_linked_visit_is_linked_too(on: Watched) -> None:
     assert (entry["hiType"], entry["count"]) == ("Prescription", 1)
 
 
+@in_both
 def test_a_stay_linked_before_discharge_is_linked_again_as_a_discharge_summary(
     on: Watched,
 ) -> None:

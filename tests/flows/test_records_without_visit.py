@@ -18,6 +18,7 @@ from tests.flows.harness import (
     grant,
     reference_of,
 )
+from tests.flows.wire import in_both
 
 pytestmark = pytest.mark.hapi
 
@@ -61,6 +62,7 @@ def test_each_report_of_a_visit_is_a_page_of_its_care_context(site: Site) -> Non
     ]
 
 
+@in_both
 def test_a_report_without_a_visit_is_discovered_linked_and_pushed(site: Site) -> None:
     patient = site.patient()
     alone = report(site, patient, "Blood count")
@@ -70,7 +72,7 @@ def test_a_report_without_a_visit_is_discovered_linked_and_pushed(site: Site) ->
 
     site.deliver("DiscoverCareContexts", discovery(patient))
     (entry,) = site.outside.only(ON_DISCOVER).body["patient"]
-    assert entry["hiType"] == "DiagnosticReport"
+    assert entry.get("hiType") == {"v3": "DiagnosticReport"}.get(site.generation)
     assert entry["careContexts"] == [
         {"referenceNumber": reference, "display": "Diagnostic report 19 Nov 2026"}
     ]

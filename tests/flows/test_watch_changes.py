@@ -5,8 +5,10 @@ import pytest
 from mappings.resources import key
 from tests.flows.harness import Json, Site
 from tests.flows.watching import Watched, watched
+from tests.flows.wire import BOTH
 
 pytestmark = pytest.mark.hapi
+GENERATIONS = BOTH
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 
 import jwt
 
+from adapter.rules.care_contexts import patient_reference
 from adapter.rules.watching import WATCHED_TYPES
 from adapter.stores import watch
 from tests.flows.harness import CONTEXT_NOTIFY, GENERATE_TOKEN, LINK, Call, Json, Site, address_of
@@ -89,14 +90,7 @@ def watched(site: Site, **settings: Any) -> Watched:
 
 
 def _about(call: Call, patient: Json) -> bool:
-    return bool(call.body.get("abhaAddress") == address_of(patient)) or (
-        call.body.get("abhaNumber") == _digits(patient)
-    )
-
-
-def _digits(patient: Json) -> str:
-    return next(
-        str(i["value"]).replace("-", "")
-        for i in patient["identifier"]
-        if str(i.get("value", "")).startswith("91-")
-    )
+    if "patient" in call.body:
+        named = {entry["referenceNumber"] for entry in call.body["patient"]}
+        return named == {patient_reference(patient)}
+    return bool(call.body.get("abhaAddress") == address_of(patient))

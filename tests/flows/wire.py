@@ -117,6 +117,10 @@ def only(*generations: str) -> Callable[[Callable[..., None]], Callable[..., Non
     return mark
 
 
+#: Marks a test of what leaves or arrives, in a module whose other tests know no generation.
+in_both = only(*BOTH)
+
+
 def stated_hiu(generation: str, hiu_id: str) -> str | None:
     """What the header X-HIU-ID of our messages says; v0.5 has none, it knows us by the token."""
     return hiu_id if generation == "v3" else None
