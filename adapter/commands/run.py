@@ -155,12 +155,13 @@ def demo(report: Path | None, as_json: bool, hip_documents: Path | None) -> None
     show_default=True,
     help="Where data and logs go; kept between runs.",
 )
-def up(folder: Path) -> None:
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="JSON report.")
+def up(folder: Path, report: Path | None) -> None:
     """Run the journey of `demo` and keep everything running until Ctrl+C."""
     from conformance import demo as journey
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    ok = journey.run(folder, stay=stop)
+    ok = journey.run(folder, report=report, stay=stop)
     sys.exit(0 if ok else 1)
