@@ -65,7 +65,7 @@ def abdm() -> Iterator[RunningSimulator]:
     """The simulated ABDM of all desks."""
     quick = SimulatorConfig(callback_delay_min=0.0, callback_delay_max=0.01)
     with start_in_thread(quick) as running:
-        running.client.timeout = 10.0
+        running.client.timeout = 30.0
         yield running
 
 

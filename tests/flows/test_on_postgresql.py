@@ -114,7 +114,7 @@ def test_an_end_and_a_page_at_the_same_moment_never_wait_for_each_other(site: Si
 
     with ThreadPoolExecutor(2) as threads:
         for done in [threads.submit(page), threads.submit(end)]:
-            done.result(timeout=20)
+            done.result(timeout=60)
     assert given.row["state"] == "REVOKED"
 
 

@@ -25,7 +25,7 @@ def test_background_work_waits_until_the_callback_is_answered(
         worker.start()
         time.sleep(0.2)
         order.append("answered")
-    worker.join(10)
+    worker.join(60)
     assert order == ["answered", "worked"]
 
 

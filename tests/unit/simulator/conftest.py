@@ -86,7 +86,7 @@ class HiuWorld:
 @pytest.fixture(scope="session")
 def running() -> Iterator[RunningSimulator]:
     with start_in_thread(QUICK) as simulator:
-        simulator.client.timeout = 5.0
+        simulator.client.timeout = 30.0
         yield simulator
 
 

@@ -98,12 +98,12 @@ class SmallBridge:
         sent = {name: value for name, value in sent.items() if value is not None}
         data = body if isinstance(body, bytes | None) else json.dumps(body)
         return requests.request(
-            method, self.simulator_url + path, data=data, headers=sent, timeout=10
+            method, self.simulator_url + path, data=data, headers=sent, timeout=60
         )
 
     # -- from the gateway --------------------------------------------------------------------
 
-    def wait(self, path: str, count: int = 1, seconds: float = 5.0) -> Received:
+    def wait(self, path: str, count: int = 1, seconds: float = 30.0) -> Received:
         """The count-th callback whose path ends so."""
 
         def found() -> list[Received]:

@@ -113,7 +113,7 @@ class SmallHip(SmallBridge):
         chosen = [c["referenceNumber"] for e in body["patient"] for c in e["careContexts"]]
         self._otps[reference] = (otp, chosen)
         sms = {"to": MOBILE, "text": f"Your code is {otp}.", "purpose": "care-context-link"}
-        requests.post(f"{self.simulator_url}/sms", json=sms, timeout=10)
+        requests.post(f"{self.simulator_url}/sms", json=sms, timeout=60)
         link = {
             "referenceNumber": reference,
             "authenticationType": "DIRECT",
@@ -153,7 +153,7 @@ class SmallHip(SmallBridge):
         lines = []
         for number, reference in enumerate(contexts, start=1):
             page = self.page(body["transactionId"], number, len(contexts), reference, asked)
-            reply = requests.post(asked["dataPushUrl"], json=page, timeout=10)
+            reply = requests.post(asked["dataPushUrl"], json=page, timeout=60)
             good = reply.status_code == 202
             lines.append(
                 {

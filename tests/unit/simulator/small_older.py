@@ -108,7 +108,7 @@ class SmallOlder(SmallBridge):
     def _challenged(self, body: Any) -> dict[str, Any]:
         self.chosen = [one["referenceNumber"] for one in body["patient"]["careContexts"]]
         sms = {"to": MOBILE, "text": f"Your code is {OTP}.", "purpose": "care-context-link"}
-        requests.post(f"{self.simulator_url}/sms", json=sms, timeout=10)
+        requests.post(f"{self.simulator_url}/sms", json=sms, timeout=60)
         meta = {
             "communicationMedium": "MOBILE",
             "communicationExpiry": timestamp(datetime.now(UTC) + timedelta(minutes=10)),
@@ -143,7 +143,7 @@ class SmallOlder(SmallBridge):
         for number, one in enumerate(contexts, start=1):
             reference = one["careContextReference"]
             page = SmallHip.page(transaction_id, number, len(contexts), reference, asked)
-            assert requests.post(asked["dataPushUrl"], json=page, timeout=10).status_code == 202
+            assert requests.post(asked["dataPushUrl"], json=page, timeout=60).status_code == 202
             lines.append(
                 {"careContextReference": reference, "hiStatus": "DELIVERED", "description": "Ok"}
             )

@@ -140,7 +140,7 @@ def page_of(transaction_id: str, callback: Received, number: int = 1, count: int
 
 def push(callback: Received, page: Any, **headers: str) -> requests.Response:
     url = callback.body["hiRequest"]["dataPushUrl"]
-    return requests.post(url, json=page, headers=headers, timeout=10)
+    return requests.post(url, json=page, headers=headers, timeout=60)
 
 
 def test_pages_in_any_order_and_twice_give_each_document_once(world: World) -> None:
@@ -177,7 +177,7 @@ def test_unusable_pushes_are_refused(world: World) -> None:
     assert push(callback, {**page, "transactionId": str(uuid.uuid4())}).status_code == 400
     assert push(callback, {**page, "entries": []}).status_code == 400
     elsewhere = f"{world.client.base_url}/hiu/push/unknown"
-    assert requests.post(elsewhere, json=page, timeout=10).status_code == 404
+    assert requests.post(elsewhere, json=page, timeout=60).status_code == 404
     world.client.configure(push_needs_bearer=True)
     assert push(callback, page).status_code == 401
     bearer = f"Bearer {world.hip.session()}"
@@ -278,6 +278,6 @@ def test_control_mistakes_are_sentences(world: World) -> None:
         world.client.configure(session_seconds="soon")
     with pytest.raises(SimulatorError, match="14 digits"):
         world.client.add_patient("a.b@sbx", "123", "A", "F", 1980, "9820000001")
-    reply = requests.post(f"{world.client.base_url}/control/grant", json={}, timeout=5)
+    reply = requests.post(f"{world.client.base_url}/control/grant", json={}, timeout=60)
     assert reply.status_code == 400
     assert "grant" in reply.json()["error"]

@@ -209,7 +209,7 @@ def test_revocation_and_expiry_list_only_what_ended_and_leave_nothing_to_fetch(
 
 def test_expiry_can_come_without_a_notice(hiu_world: HiuWorld) -> None:
     hiu_world.client.configure(expiry_notice=False)
-    artefact_id = hiu_world.at(NILGIRI, erase_at=datetime.now(UTC) + timedelta(seconds=0.5))
+    artefact_id = hiu_world.at(NILGIRI, erase_at=datetime.now(UTC) + timedelta(seconds=1.0))
     hiu_world.client.wait_for(
         lambda: hiu_world.client.artefact(artefact_id).status == "EXPIRED", "the expiry"
     )

@@ -25,11 +25,11 @@ class Browser:
         return reply
 
     def get(self, path: str) -> requests.Response:
-        return self._keep(requests.get(self._base + path, timeout=15))
+        return self._keep(requests.get(self._base + path, timeout=60))
 
     def post(self, path: str, data: dict[str, object], **headers: str) -> requests.Response:
         url = path if path.startswith("http") else self._base + path
-        return self._keep(requests.post(url, data=data, headers=headers, timeout=15))
+        return self._keep(requests.post(url, data=data, headers=headers, timeout=60))
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_patient_links_grants_reads_and_revokes_by_pages(browser: Browser, world
     browser.get(path)
     assert "बुखार, two days" in browser.text
     assert "14 Aug 2026, 10:05" in browser.text
-    raw = requests.get(world.client.base_url + path + ".json", timeout=5)
+    raw = requests.get(world.client.base_url + path + ".json", timeout=60)
     assert raw.headers["Content-Type"] == "application/fhir+json"
     assert raw.json()["type"] == "document"
     browser.post(f"{consent}/revoke", {})
@@ -93,7 +93,7 @@ def test_hostile_narrative_loses_scripts_and_attributes(browser: Browser, world:
     world.link()
     artefact_id = world.consented()
     transaction_id = world.client.request_data(artefact_id)
-    reply = requests.get(f"{world.client.base_url}{PERSON}received/{transaction_id}/0", timeout=5)
+    reply = requests.get(f"{world.client.base_url}{PERSON}received/{transaction_id}/0", timeout=60)
     page = reply.text.split("<details>")[0]
     assert "<td>बुखार" in page
     assert "<script" not in page
@@ -185,7 +185,7 @@ def test_forms_of_other_sites_are_refused(browser: Browser, world: World) -> Non
 
 def test_names_are_escaped(browser: Browser, world: World) -> None:
     world.client.add_patient("odd@sbx", None, "<b>Odd</b>", "F", 1980, MOBILE)
-    assert "<b>Odd" not in requests.get(f"{world.client.base_url}/phr/", timeout=5).text
+    assert "<b>Odd" not in requests.get(f"{world.client.base_url}/phr/", timeout=60).text
 
 
 # -- documents -------------------------------------------------------------------------------
@@ -263,14 +263,14 @@ def test_section_entries_are_described_from_the_bundle() -> None:
     ],
 )
 def test_sink_takes_any_object_and_finds_the_code(world: World, body: dict[str, object]) -> None:
-    reply = requests.post(f"{world.client.base_url}/sms", json=body, timeout=5)
+    reply = requests.post(f"{world.client.base_url}/sms", json=body, timeout=60)
     assert reply.status_code == 202
     assert world.client.latest_otp(MOBILE) == "493817"
 
 
 @pytest.mark.parametrize("body", [[], {}, {"to": MOBILE}, "text"])
 def test_sink_refuses_what_is_no_message(world: World, body: object) -> None:
-    reply = requests.post(f"{world.client.base_url}/sms", json=body, timeout=5)
+    reply = requests.post(f"{world.client.base_url}/sms", json=body, timeout=60)
     assert reply.status_code == 400
     assert world.client.sms() == []
 

@@ -61,13 +61,13 @@ def test_program_serves_what_the_seed_names_and_stops_cleanly(tmp_path: Path) ->
         ready = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
         assert ready is not None
         base_url = ready.group()
-        assert requests.get(f"{base_url}/healthz", timeout=5).json() == {"ok": True}
+        assert requests.get(f"{base_url}/healthz", timeout=60).json() == {"ok": True}
         client = SimulatorClient(base_url)
         assert client.links("meera.joshi@sbx") == []
-        people = requests.get(f"{base_url}/phr/", timeout=5).text
+        people = requests.get(f"{base_url}/phr/", timeout=60).text
         assert "Meera Joshi" in people
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert "stops" in process.stdout.read()
 
 

@@ -323,6 +323,9 @@ def test_receiver_that_refuses_the_token_too_is_said_to_do_so(trusted: Authority
 
 # --- slow, endless, rude ------------------------------------------------------------------------
 
+GIVEN_UP_S = 20.0
+"""By then also on a busy machine; these receivers would go on for a minute."""
+
 
 class Rude:
     """A listening socket whose only guest gets what `behave` does to it."""
@@ -351,13 +354,13 @@ class Rude:
 def _trickle(guest: socket.socket, head: bytes) -> None:
     guest.recv(65536)
     guest.sendall(head)
-    for _ in range(100):
+    for _ in range(600):
         guest.sendall(b"x")
         time.sleep(0.1)
 
 
 def _silent(guest: socket.socket) -> None:
-    time.sleep(10)
+    time.sleep(60)
 
 
 @pytest.mark.parametrize(
@@ -378,7 +381,7 @@ def test_slow_receiver_is_cut_off_after_the_total_time(
     started = time.monotonic()
     with Rude(behave) as server, pytest.raises(RetryLater):
         client.push(f"{scheme}://127.0.0.1:{server.port}/push", PAGE)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < GIVEN_UP_S
 
 
 def test_receiver_that_never_reads_the_page_is_cut_off() -> None:
@@ -386,7 +389,7 @@ def test_receiver_that_never_reads_the_page_is_cut_off() -> None:
     started = time.monotonic()
     with Rude(_silent) as server, pytest.raises(RetryLater, match="took too long"):
         client.push(f"http://127.0.0.1:{server.port}/push", b"x" * 30_000_000)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < GIVEN_UP_S
 
 
 def test_endless_answer_is_not_read_to_its_end(local: PushClient) -> None:

@@ -60,7 +60,7 @@ def start(folder: Path, port: int, env: dict[str, str]) -> subprocess.Popen[byte
 
 
 def wait_until_alive(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if requests.get(f"http://127.0.0.1:{port}/healthz", timeout=1).ok:
@@ -87,11 +87,11 @@ def test_gunicorn_migrates_serves_works_and_ends_with_nothing_secret_in_its_log(
                 "TIMESTAMP": "2026-11-23T06:00:00.000Z",
                 "X-HIP-ID": HIP_ID,
             },
-            timeout=5,
+            timeout=60,
         )
         assert (answer.status_code, answer.content) == (202, b"")
         # The embedded worker answers an unknown reference with on-confirm and an error.
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not gateway.visits():
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()
             time.sleep(0.1)
@@ -99,12 +99,12 @@ def test_gunicorn_migrates_serves_works_and_ends_with_nothing_secret_in_its_log(
         assert sent.path.endswith("/on-confirm")
         assert json.loads(sent.body)["error"]["code"] == "ABDM-1056"
         big = requests.post(
-            f"http://127.0.0.1:{port}{CONFIRM}", data=iter([b"x" * 65536] * 80), timeout=5
+            f"http://127.0.0.1:{port}{CONFIRM}", data=iter([b"x" * 65536] * 80), timeout=60
         )
         assert big.status_code in (401, 413)
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     log = (tmp_path / "log").read_text()
     for secret in (token, env["ABDM_CLIENT_SECRET"], env["SEAL_KEYS"], "042917", "token-1"):
         assert secret not in log
@@ -121,7 +121,7 @@ def test_wrong_settings_are_named_together_and_the_process_ends(
     del env["ABDM_CLIENT_ID"], env["SEAL_KEYS"]
     process = start(tmp_path, port, env)
     try:
-        assert process.wait(30) != 0
+        assert process.wait(120) != 0
     finally:
         process.kill()
     log = (tmp_path / "log").read_text()
