@@ -2,7 +2,8 @@
 
 `v3` holds the gateway's messages, `v3-m1` those of the ABHA service and the facility registry, and
 `v05` the gateway's of the older generation, whose bodies hold request id and timestamp too;
-`v05-bridge` is what a bridge of that generation settles beforehand: sessions, URL, services.
+`v05-bridge` is what a bridge of that generation settles beforehand: sessions, URL, services, and
+`v05-deprecated` what its files still describe beside the form that took its place.
 
 Used by the simulator, which refuses what does not fit, and by the tests. Must not know anything
 about how messages travel; that is the simulator's business.
@@ -24,6 +25,7 @@ _FOLDERS = {
     "v3": (_HERE / "v3", _HERE / "v3-m1"),
     "v0.5": (_HERE / "v05",),
     "v0.5-bridge": (_HERE / "v05-bridge",),
+    "v0.5-deprecated": (_HERE / "v05-deprecated",),
 }
 _BASE = "https://abdm-adapter.invalid/schemas"
 _COMMON = "common.json"

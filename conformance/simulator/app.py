@@ -126,14 +126,16 @@ def _gateway_view(simulator: Simulator, operations: list[Operation]) -> Callable
 def _older_view(
     simulator: Simulator,
     pick: Callable[[Any], Any],
-    answered: Callable[[Simulator, Any, dict[str, str], bytes], Reply],
-) -> Callable[[], Response]:
-    def view() -> Response:
+    answered: Callable[..., Reply],
+) -> Callable[..., Response]:
+    """`answered` gets operation, headers and body, and the variables of the path by their names."""
+
+    def view(**arguments: str) -> Response:
         headers, raw = _headers(), request.get_data()
         operation = pick(_decoded(raw))
 
         def answer() -> Response:
-            reply = answered(simulator, operation, headers, raw)
+            reply = answered(simulator, operation, headers, raw, **arguments)
             return response_of(reply.status, reply.body)
 
         return _served(simulator, operation.message, headers, answer)

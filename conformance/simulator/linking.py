@@ -215,12 +215,15 @@ def notify_by_sms(simulator: Simulator, call: Call) -> Reply:
     """SmsNotifyRequest: the SMS, and OnSmsNotify unless the profile leaves it out."""
     notification = call.body["notification"]
     hip = notification["hip"]
+    app = f"{simulator.config.public_url}/phr/?hip={hip['id']}"
+    # The oldest form (v0.5) may name the visit, and a link of the hospital's.
+    what = notification.get("careContextInfo") or "Your reports"
+    link = notification.get("deeplinkUrl") or app
     with simulator.state.changed:
         simulator.state.sms.append(
             {
                 "to": notification["phoneNo"],
-                "text": f"Your reports from {hip['name']} are ready: "
-                f"{simulator.config.public_url}/phr/?hip={hip['id']}",
+                "text": f"{what} from {hip['name']} are ready: {link}",
                 "purpose": "health-records-ready",
                 "at": now(),
             }

@@ -7,9 +7,17 @@ from typing import Any
 
 from conformance.simulator import gateway
 from conformance.simulator.core import Call, Reply, Simulator
-from conformance.simulator.errors import refusal
+from conformance.simulator.errors import Refusal, refusal
 from conformance.simulator.state import Service
 from conformance.simulator.times import now, timestamp
+
+#: What a service with these types is called; other mixtures have no name there.
+_ROLES = {
+    frozenset({"HIP"}): "HIP",
+    frozenset({"HIU"}): "HIU",
+    frozenset({"HIP", "HIU"}): "HIP_AND_HIU",
+    frozenset({"HEALTH_LOCKER"}): "HEALTH_LOCKER",
+}
 
 
 def create_session(simulator: Simulator, call: Call) -> Reply:
@@ -45,6 +53,22 @@ def bridge_services(simulator: Simulator, call: Call) -> Reply:
     """getServices: the list may be empty, and there is always an answer."""
     with simulator.state.changed:
         return Reply(200, gateway.described_bridge(simulator, call.client_id))
+
+
+def service_profile(simulator: Simulator, call: Call) -> Reply:
+    """hi-services: one service of any bridge; endpoints are kept of none."""
+    with simulator.state.changed:
+        service = simulator.state.services.get(call.arguments["service_id"])
+        if service is None:
+            raise Refusal("2404", "The service does not exist", status=404)
+        profile = {
+            "id": service.id,
+            "name": service.name,
+            "endpoints": [],
+            "active": service.active,
+        }
+        role = _ROLES.get(frozenset(service.types))
+    return Reply(200, profile | ({"type": role} if role else {}))
 
 
 def update_services(simulator: Simulator, call: Call) -> Reply:

@@ -43,7 +43,8 @@ class OlderOperation:
 
     `answer`: the callback that carries a refusal, if there is one, to a service in `role`.
     `enveloped`: id and time stand in the body. `as_v3`: V3's own schema holds for what was read.
-    Two messages may share a path; `fits` then tells by the body, valid or not, which one it is.
+    `family`: where the schema of an enveloped message stands. Two messages may share a path;
+    `fits` then tells by the body, valid or not, which one it is.
     """
 
     message: str
@@ -57,6 +58,7 @@ class OlderOperation:
     enveloped: bool = True
     authorised: bool = True
     as_v3: bool = False
+    family: str = GENERATION
     fits: Callable[[Any], bool] = lambda _body: True
 
 
@@ -94,6 +96,8 @@ OPERATIONS: tuple[OlderOperation, ...] = (
                    v05_gateway.openid_configuration, None, authorised=False, enveloped=False),
     OlderOperation("HeartbeatGet", "GET", f"{_G}/heartbeat", v05_gateway.heartbeat, None,
                    authorised=False, enveloped=False),
+    OlderOperation("BridgeServiceGet", "GET", f"{_G}/hi-services/<service_id>",
+                   v05_gateway.service_profile, None, enveloped=False),
     *(
         operation
         for base in ("/gateway/v1/bridges", "/devservice/v1/bridges")
@@ -127,6 +131,9 @@ OPERATIONS: tuple[OlderOperation, ...] = (
           calls.notify_context, answer="OnCareContextNotify"),
     _post("SmsNotifyRequest", f"{_G}/patients/sms/notify2", linking.notify_by_sms,
           calls.notify_by_sms, answer="OnSmsNotify"),
+    # The form before notify2, with a link of the hospital's own.
+    _post("SmsNotifyRequest", f"{_G}/patients/sms/notify", linking.notify_by_sms,
+          calls.notify_by_sms, answer="OnSmsNotify", family="v0.5-deprecated"),
     _post("ProfileOnShareRequest", f"{_G}/patients/profile/on-share", share.on_share,
           calls.on_share),
     _post("ProfileOnShareRequest", "/gateway/v1.0/patients/profile/on-share", share.on_share,
@@ -169,12 +176,19 @@ def picker(operations: list[OlderOperation]) -> Callable[[Any], OlderOperation]:
 
 
 def answered(
-    simulator: Simulator, operation: OlderOperation, headers: dict[str, str], raw: bytes
+    simulator: Simulator,
+    operation: OlderOperation,
+    headers: dict[str, str],
+    raw: bytes,
+    **arguments: str,
 ) -> Reply:
-    """The reply to a call; else raises a Refusal in the shape of this generation."""
+    """The reply to a call; else raises a Refusal in the shape of this generation.
+
+    `arguments`: the variables of the path.
+    """
     try:
         client_id, body = _checked(simulator, operation, headers, raw)
-        return _handled(simulator, operation, client_id, body)
+        return _handled(simulator, operation, client_id, body, arguments)
     except Refusal as refused:
         refused.shape = "older"
         raise
@@ -216,16 +230,23 @@ def _body(operation: OlderOperation, raw: bytes) -> Any:
         body = json.loads(raw)
     except ValueError as error:
         raise refusal("ABDM-2500", INVALID_BODY, why="unreadable JSON") from error
-    family = GENERATION if operation.enveloped else "v0.5-bridge"
+    family = operation.family if operation.enveloped else "v0.5-bridge"
     wrong = schemas.problems(operation.schema or "", body, family)
     if wrong:
         raise refusal("ABDM-2500", INVALID_BODY, why="; ".join(wrong))
     return body
 
 
-def _handled(simulator: Simulator, operation: OlderOperation, client_id: str, body: Any) -> Reply:
+def _handled(
+    simulator: Simulator,
+    operation: OlderOperation,
+    client_id: str,
+    body: Any,
+    arguments: dict[str, str],
+) -> Reply:
     if not operation.enveloped:
-        return operation.handler(simulator, Call(operation.message, client_id, "", {}, body, {}))
+        call = Call(operation.message, client_id, "", {}, body, arguments)
+        return operation.handler(simulator, call)
     headers: dict[str, str] = {}
     try:
         headers, made = operation.read(simulator, client_id, body)

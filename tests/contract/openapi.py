@@ -48,6 +48,7 @@ PATHS: dict[str, tuple[str, str]] = {
     "ProfileOnShareRequest": (_HIP, "/v0.5/patients/profile/on-share"),
     "ProfileOnShareRequest-v1.0": (_HIP, "/v1.0/patients/profile/on-share"),
     "SmsNotifyRequest": (_HIP, "/v0.5/patients/sms/notify2"),
+    "SmsNotifyRequest-deprecated": (_HIP, "/v0.5/patients/sms/notify"),
     "OnSmsNotify": (_HIP, "/v0.5/patients/sms/on-notify"),
     # The gateway's file: the HIP's own asks for a member (grantAcknowledgement) of CM's side.
     "HipConsentNotify": (_GATEWAY, "/v0.5/consents/hip/notify"),
@@ -83,6 +84,21 @@ def problems(name: str, body: object) -> list[str]:
     file, path = PATHS[name]
     way = f"urn:{file}#/paths/{path.replace('~', '~0').replace('/', '~1')}/post/requestBody"
     validator = Draft202012Validator({"$ref": _body(file, path, way)}, registry=_registry(file))
+    return [
+        f"{list(error.absolute_path)}: {error.message}" for error in validator.iter_errors(body)
+    ]
+
+
+def paths(file: str) -> frozenset[str]:
+    """Every path that a file describes."""
+    return frozenset(_document(file)["paths"])
+
+
+def reply_problems(file: str, path: str, body: object) -> list[str]:
+    """Where the reply to a GET departs from its published description."""
+    way = f"urn:{file}#/paths/{path.replace('/', '~1')}/get/responses/200"
+    schema = {"$ref": f"{way}/content/application~1json/schema"}
+    validator = Draft202012Validator(schema, registry=_registry(file))
     return [
         f"{list(error.absolute_path)}: {error.message}" for error in validator.iter_errors(body)
     ]

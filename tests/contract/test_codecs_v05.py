@@ -1,9 +1,11 @@
 """Every v0.5 message: what we write fits its schema and equals its sample; samples are read."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +30,7 @@ from tests.contract.samples import (
     sample,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 AUTH, OTHER = f"00000501{ID}", f"00000102{ID}"
 ENVELOPE = m.Envelope("v0.5", hip_id=HIP, hiu_id=HIU, response_to=REQUEST)
 NOW = at("2026-11-02T04:10:00")
@@ -177,6 +180,15 @@ def test_every_row_and_every_schema_has_a_sample() -> None:
         shown = {message_name(each) for each in written_or_read if dialect(each) == name}
         assert {row.message.__name__ for row in rows} == shown
     assert {schema_name(name) for name in SAMPLE_FILES} == set(schemas.names("v0.5"))
+
+
+def test_every_path_of_ndhms_files_is_in_the_table_of_messages() -> None:
+    if not openapi.FOLDER.is_dir():
+        return
+    table = (ROOT / "conformance" / "messages.md").read_text("utf-8")
+    told = {path.removeprefix("/gateway") for path in re.findall(r"`(/[^` ]+)`", table)}
+    files = ("ndhm-devservice", "ndhm-gateway-v1", "ndhm-hip", "ndhm-hiu")
+    assert {path for file in files for path in openapi.paths(file)} <= told
 
 
 def test_every_message_of_v3_has_its_row_in_v05() -> None:

@@ -122,8 +122,33 @@ def test_bridge_url_and_services(older: Older, base: str) -> None:
         OLDER_ID: ["HIP", "HIU"],
         "IN2910000051": ["HIP", "HIU"],
     }
+    if openapi.FOLDER.exists():
+        path = "/v1/bridges/getServices"
+        assert openapi.reply_problems("ndhm-devservice", path, listed) == []
     stranger = raw("POST", f"{base}/addUpdateServices", [{**entry, "id": NILGIRI}])
     assert (stranger.status_code, stranger.json()["error"]["code"]) == (400, 1035)
+
+
+@pytest.mark.parametrize(
+    ("service_id", "role"),
+    [(OLDER_ID, "HIP_AND_HIU"), (NILGIRI, "HIP"), ("REMOTE-HIU", "HIU")],
+)
+def test_a_service_of_any_bridge_is_described(older: Older, service_id: str, role: str) -> None:
+    told = older.bridge.raw("GET", f"{GATEWAY}/hi-services/{service_id}").json()
+    assert schemas.problems("BridgeServiceResponse", told, "v0.5-bridge") == []
+    assert (told["id"], told["type"], told["active"]) == (service_id, role, True)
+    if openapi.FOLDER.exists():
+        path = "/v0.5/hi-services/{service-id}"
+        assert openapi.reply_problems("ndhm-gateway-v1", path, told) == []
+
+
+def test_a_service_that_is_not_there_is_not_found_and_nobody_asks_without_a_token(
+    older: Older,
+) -> None:
+    path = f"{GATEWAY}/hi-services/IN0000000000"
+    missing = older.bridge.raw("GET", path)
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, 2404)
+    assert older.bridge.raw("GET", path, headers={"Authorization": None}).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -276,6 +301,30 @@ def test_an_sms_goes_out_for_a_hospital(older: Older) -> None:
     )
     assert answer["status"] == "ACKNOWLEDGED"
     assert "Malnad Hospital" in older.client.sms()[-1].text
+
+
+def test_the_oldest_sms_names_the_visit_and_the_hospitals_own_link(older: Older) -> None:
+    notification = {
+        "phoneNo": f"+91-{MOBILE}",
+        "receiverName": "Meera Joshi",
+        "careContextInfo": "X-Ray on 22nd Dec",
+        "deeplinkUrl": "https://hospital.example/records",
+        "hip": {"id": OLDER_ID},
+    }
+    body = {"requestId": str(uuid.uuid4()), "timestamp": timestamp(datetime.now(UTC))}
+    body |= {"notification": notification}
+    if openapi.FOLDER.exists():
+        assert openapi.problems("SmsNotifyRequest-deprecated", body) == []
+    answer = older.bridge.asked(
+        "patients/sms/notify", {"notification": notification}, "sms/on-notify"
+    )
+    assert answer["status"] == "ACKNOWLEDGED"
+    text = older.client.sms()[-1].text
+    assert text.startswith("X-Ray on 22nd Dec from Malnad Hospital")
+    assert text.endswith("https://hospital.example/records")
+    del notification["careContextInfo"]
+    refused = older.bridge.call("patients/sms/notify", {"notification": notification})
+    assert refused.status_code == 400
 
 
 def test_a_patient_discovers_selects_and_confirms(older: Older) -> None:
