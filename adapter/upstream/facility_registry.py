@@ -1,7 +1,8 @@
 """The facility registry and the gateway's list of bridges: who is registered as what (M0).
 
 Linking a facility goes to the registry's host (`ABDM_FACILITY_URL`), everything about our bridge to
-the gateway (`ABDM_URL`); the gateway answers 503 for the first (M0 and M1, section 1).
+the gateway (`ABDM_URL`); V3's gateway answers 503 for the first (M0 and M1, section 1). In v0.5 the
+gateway itself takes services (v1 document, section 9.4); the registry still says the name.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ NONCE_PATH = "/api/v3/bridge-nonce"
 
 @dataclass(frozen=True)
 class _Paths:
-    """Where the gateway keeps a bridge; `service`: one of any bridge, None where it has no such
-    call."""
+    """Where the gateway keeps a bridge; `service`: one of any bridge, `register`: adds services to
+    ours. None where it has no such call."""
 
     url: str
     services: str
     service: str | None
+    register: str | None
 
 
 _PATHS = {
@@ -40,8 +42,14 @@ _PATHS = {
         "/api/hiecm/gateway/v3/bridge/url",
         "/api/hiecm/gateway/v3/bridge-services",
         "/api/hiecm/gateway/v3/bridge-service/serviceId",
+        None,
     ),
-    "v0.5": _Paths("/gateway/v1/bridges", "/gateway/v1/bridges/getServices", None),
+    "v0.5": _Paths(
+        "/gateway/v1/bridges",
+        "/gateway/v1/bridges/getServices",
+        None,
+        "/gateway/v1/bridges/addUpdateServices",
+    ),
 }
 
 
@@ -93,6 +101,13 @@ class FacilityRegistry:
 
     def link(self, hfr_id: str, name: str, hip_name: str, *, active: bool = True) -> str:
         """Register the facility as HIP and HIU of our bridge; the service id it has there."""
+        if self._paths.register is not None:
+            added = [
+                {"id": hfr_id, "name": hip_name, "type": kind, "active": active}
+                for kind in ("HIP", "HIU")
+            ]
+            self._gateway.call("BridgeServicesUpdate", "POST", self._paths.register, added)
+            return hfr_id
         services = [
             {"bridgeId": self._bridge_id, "hipName": hip_name, "type": kind, "active": active}
             for kind in ("HIP", "HIU")

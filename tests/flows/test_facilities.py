@@ -16,11 +16,13 @@ from adapter.flows import facility as flow
 from adapter.protocol.errors import MalformedRequest, NotFound, Rejected, RetryLater
 from adapter.stores import facilities, inbox
 from adapter.upstream.facility_registry import FacilityRegistry
+from conformance import schemas
 from mappings import systems
 from mappings.ids import fhir_id
 from tests.flows.abha import Front
 from tests.flows.harness import Json, Site
 from tests.flows.hims import LIMITED, WHOLE, Hospital
+from tests.flows.wire import only
 
 SEARCH = "/facility/search"
 LINK = "/MutipleHRPAddUpdateServices"
@@ -89,6 +91,38 @@ def test_a_facility_is_registered_as_hip_and_hiu_under_the_id_that_abdm_gives(
     organization = hospital.read("Organization", fhir_id(own, "facility", own))
     given = {each["system"]: each["value"] for each in organization["identifier"]}
     assert given[systems.HFR_ID] == hfr_id
+
+
+@only("v0.5")
+def test_the_older_gateway_takes_the_services_itself(registry: Site) -> None:
+    """V3 has them registered at the facility registry, above."""
+    hfr_id = new_id()
+    registry.outside.will_answer(SEARCH, known(hfr_id))
+    registry.outside.will_answer("/v1/bridges/addUpdateServices", (200, None))
+    registry.outside.will_answer("/v1/bridges/getServices", listed(hfr_id, "HIP", "HIU"))
+    added = flow.add_facility(registry.adapter, hfr_id)
+    assert (added.hip_id, added.state) == (hfr_id, "REGISTERED")
+    sent = registry.outside.only("/v1/bridges/addUpdateServices").body
+    assert schemas.problems("BridgeServicesUpdate", sent, "v0.5-bridge") == []
+    assert sent == [
+        {"id": hfr_id, "name": "Lakeview Clinic", "type": kind, "active": True}
+        for kind in ("HIP", "HIU")
+    ]
+
+
+@only("v0.5")
+def test_what_the_older_gateway_refuses_is_told_in_a_sentence_and_kept(registry: Site) -> None:
+    """Its refusals have numbers and no prefix."""
+    hfr_id = new_id()
+    registry.outside.will_answer(SEARCH, known(hfr_id))
+    refused = {"error": {"code": 2506, "message": "Service is of several bridges"}}
+    registry.outside.will_answer("/v1/bridges/addUpdateServices", (400, refused))
+    with pytest.raises(Rejected, match="services registered for this bridge"):
+        flow.add_facility(registry.adapter, hfr_id)
+    with registry.adapter.db.reading() as tx:
+        kept = facilities.by_hfr_id(tx, hfr_id)
+    assert kept is not None
+    assert kept.state == "FAILED"
 
 
 def test_the_hospitals_own_organization_receives_the_id_and_keeps_what_it_says(

@@ -39,7 +39,7 @@ def test_the_bridges_url_is_set_and_seen(running: RunningSimulator, generation: 
     registry.set_bridge_url(f"{URL}/{generation}")
     seen = registry.bridge()
     assert (seen.id, seen.url) == (CLIENT_ID, f"{URL}/{generation}")
-    assert [(each.id, each.types) for each in seen.services] == [(HIP_ID, ("HIP", "HIU"))]
+    assert (HIP_ID, ("HIP", "HIU")) in [(each.id, each.types) for each in seen.services]
     prefix = "/api/hiecm/gateway/v3" if generation == "v3" else "/gateway/v"
     made = running.client.exchanges("BridgeUrlUpdate", "in")[-1]
     assert made.url.startswith(prefix)
@@ -57,3 +57,16 @@ def test_a_service_of_ours_is_known_by_its_id(running: RunningSimulator, generat
 def test_v05_tells_nothing_of_other_bridges(running: RunningSimulator) -> None:
     assert registry_in(running, "v3").service(OTHER_ID) is not None
     assert registry_in(running, "v0.5").service(OTHER_ID) is None
+
+
+def test_v05_takes_the_services_of_a_facility_at_the_gateway(running: RunningSimulator) -> None:
+    registry = registry_in(running, "v0.5")
+    annexe = "IN2910000003"
+    assert registry.link(annexe, "Malnad Annexe", "Malnad Annexe") == annexe
+    found = registry.service(annexe)
+    assert found is not None
+    assert (found.name, found.types, found.active) == ("Malnad Annexe", ("HIP", "HIU"), True)
+    registry.link(annexe, "Malnad Annexe", "Malnad Annexe", active=False)
+    ended = registry.service(annexe)
+    assert ended is not None
+    assert (ended.types, ended.active) == ((), False)
