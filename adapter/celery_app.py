@@ -104,7 +104,7 @@ def run_worker(config: Config) -> None:
     migrate.upgrade(adapter.db)
     with adapter.db.transaction() as tx:
         facilities.sync(tx, config)
-        watch.prepare(tx, adapter.clock())
+        watch.prepare(tx, adapter.clock(), watching=config.watch_records)
     threads = work.EmbeddedWorker(adapter)
     threads.start()
     log.info("worker ready")

@@ -45,7 +45,7 @@ def create(config: Config | None = None) -> Flask:
     migrate.upgrade(adapter.db)
     with adapter.db.transaction() as tx:
         facilities.sync(tx, config)
-        watch.prepare(tx, adapter.clock())
+        watch.prepare(tx, adapter.clock(), watching=config.watch_records)
     worker = _worker(adapter)
     worker.start()
     # What a thread is working on is finished when the process ends; else its lease brings it back.

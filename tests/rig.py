@@ -83,7 +83,7 @@ def adapter_over(
     migrate.upgrade(made.db)
     with made.db.transaction() as tx:
         facilities.sync(tx, made.config)
-        watch.prepare(tx, made.clock())
+        watch.prepare(tx, made.clock(), watching=made.config.watch_records)
     return made
 
 

@@ -48,10 +48,17 @@ class Item:
     attempts: int
 
 
-def prepare(tx: Tx, now: datetime) -> None:
-    """Make the rows of the watch as far as they are missing; new ones are due at once."""
+def prepare(tx: Tx, now: datetime, *, watching: bool) -> None:
+    """Make the rows of the watch as far as they are missing; new ones are due at once.
+
+    `watching`: it is switched on, so its first searches reach back to now (less the overlap, which
+    makes up for clocks that differ), however late the FHIR server answers the first of them.
+    """
     rows = [{"id": each, "due_at": now, "created_at": now} for each in _CHORES]
     tx.execute(_insert(tx, watch).on_conflict_do_nothing(), rows)
+    if watching:
+        unsearched = sa.and_(watch.c.id.in_(WATCHED_TYPES), watch.c.watermark.is_(None))
+        tx.execute(sa.update(watch).where(unsearched).values(watermark=now))
 
 
 _CHORES = (*WATCHED_TYPES, QUEUE, HOOKS, LINKS)
@@ -73,7 +80,8 @@ def plan(tx: Tx, row_id: str, due_at: datetime) -> None:
 
 
 def watermark(tx: Tx, resource_type: str) -> datetime | None:
-    """The FHIR server's time at the last search of this type; None before the first."""
+    """The FHIR server's time at the last search of this type; before the first, our time when the
+    watch was switched on, or None."""
     found: datetime | None = tx.scalar(
         sa.select(watch.c.watermark).where(watch.c.id == resource_type)
     )

@@ -1,5 +1,6 @@
 """The record watch: what is written to FHIR is found, linked once, and kept up to date."""
 
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -161,6 +162,22 @@ def test_the_first_search_ever_reaches_back_by_the_overlap(site: Site) -> None:
     on = watched(site, watch_overlap_seconds=20)
     with site.adapter.db.transaction() as tx:
         tx.exec_driver_sql("UPDATE watch SET watermark = NULL")
+    on.sweep()
+    assert len(on.links(patient)) == 2
+
+
+def test_what_is_written_before_the_first_search_succeeds_is_found_however_late_it_is(
+    site: Site,
+) -> None:
+    on = watched(site, watch_overlap_seconds=0)
+    with site.adapter.db.transaction() as tx:
+        tx.exec_driver_sql("UPDATE watch SET watermark = NULL")
+        watch.prepare(tx, site.adapter.fhir.time("Patient"), watching=True)
+    patient = site.patient()
+    site.admit(patient, site.visit(patient))
+    later = site.adapter.fhir.time("Patient") + timedelta(seconds=2)
+    while site.adapter.fhir.time("Patient") <= later:
+        time.sleep(0.2)
     on.sweep()
     assert len(on.links(patient)) == 2
 
