@@ -31,7 +31,7 @@ from tests.flows.harness import (
     reference_of,
 )
 from tests.flows.received import bundle, give, reopen
-from tests.flows.test_profile_share import share
+from tests.flows.sharing import share
 
 pytestmark = [pytest.mark.hapi, pytest.mark.postgres]
 

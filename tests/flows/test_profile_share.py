@@ -3,52 +3,14 @@
 import uuid
 from typing import Any
 
-import pytest
-
-from adapter import work
 from mappings import systems
 from tests import rig
 from tests.flows.harness import GENERATE_TOKEN, Json, Site, error_code
-from tests.flows.hims import LIMITED, Hospital
+from tests.flows.hims import Hospital
+from tests.flows.sharing import ON_SHARE, numbers, person, queue_of, share
 from tests.flows.wire import BOTH, only
 
 GENERATIONS = BOTH
-ON_SHARE = "/patient-share/v3/on-share"
-
-
-def share(counter: str = "OPD3", **patient: Any) -> Json:
-    """What ABDM sends when somebody new shares their profile."""
-    tail = uuid.uuid4().int % 10**8
-    made: Json = {
-        "abhaNumber": f"91-{tail // 10000:04d}-{tail % 10000:04d}-0023",
-        "abhaAddress": f"asha.{tail:08d}@sbx",
-        "name": "Asha Verma",
-        "gender": "F",
-        "dayOfBirth": "7",
-        "monthOfBirth": "3",
-        "yearOfBirth": "1984",
-        "address": {
-            "line": "12 Lake View Road",
-            "district": "Bengaluru Urban",
-            "state": "Karnataka",
-            "pinCode": "560034",
-        },
-        "phoneNumber": f"98{tail:08d}",
-        **patient,
-    }
-    meta = {"hipId": "IN2910004417", "context": counter, "latitude": "12.93", "longitude": None}
-    return {"intent": "PROFILE_SHARE", "metaData": meta, "profile": {"patient": made}}
-
-
-def person(body: Json) -> Json:
-    found: Json = body["profile"]["patient"]
-    return found
-
-
-def numbers(site: Site) -> list[str]:
-    return [
-        call.body["acknowledgement"]["profile"]["tokenNumber"] for call in site.outside.to(ON_SHARE)
-    ]
 
 
 def test_a_shared_profile_gets_a_number_a_patient_and_a_link_token(site: Site) -> None:
@@ -249,63 +211,3 @@ def test_an_address_that_two_abha_numbers_claim_is_refused(site: Site) -> None:
     other = person(share())["abhaNumber"]
     site.deliver("ProfileShare", share(**(person(body) | {"abhaNumber": other})))
     assert error_code(site.outside.to(ON_SHARE)[-1]) == "ABDM-1036"
-
-
-# --- the queue ----------------------------------------------------------------------------------
-
-
-def queue_of(hospital: Hospital, query: str = "") -> list[Json]:
-    answer = get(hospital, f"/hims/v1/queue{query}")
-    assert answer.status_code == 200, answer.json
-    found: list[Json] = answer.json["queue"]
-    return found
-
-
-def get(hospital: Hospital, path: str, key: str = "key-for-all-facilities") -> Any:
-    headers = {"Authorization": f"Bearer {key}", "X-User": "Sister Mary"}
-    return hospital.client.get(path, headers=headers)
-
-
-def test_the_queue_is_called_in_order_and_served(site: Site, hospital: Hospital) -> None:
-    for counter in ("OPD3", "OPD3", "LAB1"):
-        site.deliver("ProfileShare", share(counter))
-    waiting = queue_of(hospital, "?counter=OPD3&state=ISSUED")
-    assert [each["number"] for each in waiting] == [1, 2]
-    assert waiting[0]["profile"]["name"] == "Asha Verma"
-
-    called = hospital.post("queue/next", {"counter": "OPD3", "facility": site.hfr_id}).json
-    assert (called["number"], called["state"]) == (1, "CALLED")
-    again = hospital.post(f"queue/{called['id']}/call", {})
-    assert again.status_code == 409
-    served = hospital.post(f"queue/{called['id']}/serve", {}).json
-    assert served["state"] == "SERVED"
-    gone = hospital.post(f"queue/{waiting[1]['id']}/end", {}).json
-    assert gone["state"] == "EXPIRED"
-    nobody = hospital.post("queue/next", {"counter": "OPD3", "facility": site.hfr_id})
-    assert nobody.status_code == 404
-
-
-def test_a_number_that_nobody_called_lapses_after_half_an_hour(
-    site: Site, hospital: Hospital
-) -> None:
-    site.clock.now = site.clock.now.replace(hour=6)
-    site.deliver("ProfileShare", share())
-    site.clock.advance(minutes=31)
-    work.sweep(site.adapter)
-    (entry,) = queue_of(hospital)
-    assert entry["state"] == "EXPIRED"
-    assert hospital.post(f"queue/{entry['id']}/call", {}).status_code == 409
-
-
-def test_a_key_sees_only_its_own_facilities_queue(site: Site, hospital: Hospital) -> None:
-    site.deliver("ProfileShare", share())
-    (entry,) = queue_of(hospital)
-    assert get(hospital, "/hims/v1/queue", LIMITED).json == {"queue": []}
-    assert hospital.post(f"queue/{entry['id']}/call", {}, key=LIMITED).status_code == 404
-    profile = f"/hims/v1/abha/profiles/{entry['profile']['id']}"
-    assert get(hospital, profile, LIMITED).status_code == 404
-
-
-@pytest.mark.parametrize("query", ["?day=today", "?state=WAITING", "?facility=IN0000000000"])
-def test_a_query_that_makes_no_sense_is_refused(hospital: Hospital, query: str) -> None:
-    assert get(hospital, f"/hims/v1/queue{query}").status_code in (400, 404)
