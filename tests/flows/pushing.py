@@ -6,6 +6,7 @@ the records by itself; from there on everything goes over the site's own edges.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import uuid
@@ -223,3 +224,15 @@ class Pushing:
     @property
     def now(self) -> str:
         return timestamps.format(self.site.clock())
+
+
+def verbatim(other: Pushing) -> set[bytes]:
+    """The bytes kept of each document."""
+    return {base64.b64decode(b["data"]) for b in other.found("Binary")}
+
+
+def both_ok(other: Pushing) -> None:
+    """Both visits of the other hospital arrived whole, and the report said so."""
+    session, statuses, _ = other.report
+    assert (session, statuses) == ("RECEIVED", {"visit-1": "OK", "visit-2": "OK"})
+    assert other.row["state"] == "STORED"
