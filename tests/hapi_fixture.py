@@ -13,6 +13,9 @@ import requests
 from conformance import fhir_server
 from tests import issuer as issuers
 
+#: Settings of a server that lives for a minute or less: half its start goes into optimising code.
+SHORT_LIVED = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}
+
 
 @dataclass(frozen=True)
 class Hapi:
@@ -80,7 +83,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """A server of this run's own, also where `FHIR_BASE_URL` names another."""
     folder = tmp_path_factory.mktemp("guarded")
     with issuers.running() as issuer:
-        settings = {
+        settings = SHORT_LIVED | {
             "FHIR_JWT_ISSUER": issuers.NAME,
             "FHIR_JWT_JWKS_URL": issuer.jwks_url,
             "FHIR_JWT_AUDIENCE": issuers.AUDIENCE,

@@ -23,6 +23,7 @@ import requests
 from conformance import fhir_server
 from tests import issuer as issuers
 from tests import servers
+from tests.hapi_fixture import SHORT_LIVED
 
 pytestmark = pytest.mark.hapi
 
@@ -32,7 +33,7 @@ def start_by_hand(tmp_path: Path, **settings: str) -> subprocess.CompletedProces
     kept = {name: os.environ[name] for name in ("PATH", "JAVA_HOME") if name in os.environ}
     return subprocess.run(
         [fhir_server.java(), "-jar", str(fhir_server.build())],
-        env={**kept, "FHIR_DATA_DIR": str(tmp_path), "SERVER_PORT": "0", **settings},
+        env={**kept, **SHORT_LIVED, "FHIR_DATA_DIR": str(tmp_path), "SERVER_PORT": "0", **settings},
         capture_output=True,
         text=True,
         timeout=120,
@@ -106,7 +107,11 @@ def anonymous_run(tmp_path_factory: pytest.TempPathFactory) -> AnonymousRun:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FHIR_ANONYMOUS", "true")
         with fhir_server.start(
-            folder, log_file=folder / "log", guide=None, roles=fhir_server.ROLES
+            folder,
+            log_file=folder / "log",
+            guide=None,
+            roles=fhir_server.ROLES,
+            settings=SHORT_LIVED,
         ) as server:
             headers = {"Content-Type": "application/fhir+json"}
             url = f"{server.base_url}/Consent/c1"
@@ -180,7 +185,10 @@ def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> Non
         " on_progress=lambda text: print(text, flush=True))"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, str(tmp_path)],
+        env={**os.environ, **SHORT_LIVED},
+        stdout=subprocess.PIPE,
+        text=True,
     ) as parent:
         assert parent.stdout is not None
         assert any("Starting the FHIR server" in line for line in parent.stdout)
@@ -259,7 +267,8 @@ def on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]
                 log_file=folder / "log",
                 guide="/nowhere/ndhm.tgz",
                 roles=["hims", "analyst"],
-                settings={
+                settings=SHORT_LIVED
+                | {
                     "FHIR_JWT_ISSUER": issuers.NAME,
                     "FHIR_JWT_AUDIENCE": issuers.AUDIENCE,
                     "FHIR_JWT_JWKS_URL": f"http://127.0.0.1:{servers.free_port()}/jwks.json",
