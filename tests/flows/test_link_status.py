@@ -2,8 +2,8 @@
 
 import json
 import uuid
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 
 import pytest
 from click.testing import CliRunner, Result
@@ -14,8 +14,9 @@ from adapter.cli import main
 from adapter.commands import operate
 from adapter.config import ApiKey
 from adapter.flows import backfill, hip_linking, link_status
-from adapter.protocol.errors import NotFound
+from adapter.protocol.errors import FhirUnavailable, NotFound
 from adapter.stores import watch
+from adapter.stores.fhir_store import FhirStore
 from tests.flows.harness import Json, Site, address_of, reference_of
 from tests.flows.hims import LIMITED, WHOLE, Hospital
 from tests.flows.watching import Watched, watched
@@ -251,6 +252,47 @@ def test_an_interrupted_backfill_goes_on_with_the_months_that_are_left(
     assert len(backfill.months(adapter, since)) == 3
     backfill.forget(adapter)
     assert date(1931, 7, 1) in [m.first for m in backfill.months(adapter, date(1931, 7, 1))]
+
+
+def test_an_interrupted_backfill_command_goes_on_and_shows_how_far_it_is(
+    on: Watched, command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on.site.clock.now = datetime(1932, 8, 15, tzinfo=UTC)
+    patient = on.site.patient()
+    august, july = (
+        on.site.visit(patient, start=f"1932-{month}-05T10:00:00+05:30") for month in ("08", "07")
+    )
+    on.site.admit(patient, august, july)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    searched: list[str] = []
+    away = {"ge1932-06-30"}
+    whole = FhirStore.dated
+
+    def dated(store: FhirStore, kind: str, search: Json, elements: str) -> Iterator[list[Json]]:
+        begins = search["date"][0]
+        if begins in away:
+            raise FhirUnavailable("The FHIR server cannot be reached.")
+        searched.append(begins)
+        return whole(store, kind, search, elements)
+
+    monkeypatch.setattr(FhirStore, "dated", dated)
+    since = ("backfill", "--since", "1932-06-10", "--per-minute", "100000")
+    interrupted = command(*since)
+    assert interrupted.exit_code == 1
+    assert "Run the same command again" in interrupted.stderr
+    assert {reference for reference, _ in on.links(patient)} == {reference_of(august)}
+    assert set(searched) == {"ge1932-07-31"}
+    searched.clear()
+    away.clear()
+    done = command(*since)
+    assert done.exit_code == 0, done.output
+    assert "Months" in done.stdout
+    assert "100%" in done.stdout
+    assert set(searched) == {"ge1932-06-30", "ge1932-06-09"}
+    assert {reference for reference, _ in on.links(patient)} == {
+        reference_of(august),
+        reference_of(july),
+    }
 
 
 def test_the_backfill_command_links_what_happened_since_a_day(
