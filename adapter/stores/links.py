@@ -88,7 +88,11 @@ def token_of(tx: Tx, adapter: Adapter, hip_id: str, abha_address: str) -> LinkTo
 def hold_tokens(tx: Tx, abha_addresses: Sequence[str]) -> None:
     """Hold the token rows of these addresses until the transaction ends, before any of their links:
     every writer takes the two in this order, so none waits for another in a circle."""
-    wanted = [address.casefold() for address in abha_addresses]
+    wanted = sorted({address.casefold() for address in abha_addresses})
+    if tx.dialect.name == "postgresql":
+        # The first row of an address cannot be held while another desk is writing it.
+        for address in wanted:
+            tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(address))))
     rows = sa.select(link_token.c.id).where(link_token.c.abha_address.in_(wanted))
     tx.execute(rows.order_by(link_token.c.id).with_for_update())
 

@@ -1,6 +1,6 @@
 """Linking's SQL on a real PostgreSQL, with several workers at once."""
 
-from collections.abc import Iterator
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,8 +9,7 @@ from adapter.flows import hip_linking, link_changes
 from adapter.flows.handler import ANY_REPLY
 from adapter.flows.linked import self_started
 from adapter.stores import links, outbox
-from tests import servers
-from tests.flows.harness import GENERATE_TOKEN, Site
+from tests.flows.harness import GENERATE_TOKEN, Site, address_of
 from tests.flows.linking import Linking
 from tests.rig import run_until_idle
 
@@ -18,9 +17,8 @@ pytestmark = [pytest.mark.hapi, pytest.mark.postgres]
 
 
 @pytest.fixture
-def database_url() -> Iterator[str]:
-    with servers.postgres_server() as url:
-        yield url
+def database_url(postgres_url: str) -> str:
+    return postgres_url
 
 
 def test_many_workers_that_want_a_token_ask_once(site: Site) -> None:
@@ -38,6 +36,26 @@ def test_many_workers_that_want_a_token_ask_once(site: Site) -> None:
     linking.give_token()
     linking.accept()
     assert linking.states() == {"LINKED"}
+
+
+def test_a_desk_waits_for_another_that_writes_the_first_token_of_the_patient(site: Site) -> None:
+    linking = Linking(site, visits=1)
+    db, address = site.adapter.db, address_of(linking.patient)
+    past = threading.Event()
+
+    def second() -> None:
+        with db.transaction() as tx:
+            links.hold_tokens(tx, [address.upper()])
+            past.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with db.transaction() as tx:
+            links.hold_tokens(tx, [address])
+            desk = pool.submit(second)
+            # Else it would take the links that are written here, and then wait for the token.
+            assert not past.wait(0.5)
+        desk.result(timeout=60)
+    assert past.is_set()
 
 
 def test_requests_queued_twice_for_one_address_leave_at_the_pace(site: Site) -> None:
