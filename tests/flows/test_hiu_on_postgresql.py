@@ -1,11 +1,8 @@
 """The SQL of consent requests on a real PostgreSQL: asked, granted, overdue, ended."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from adapter import work
-from tests import servers
 from tests.flows.harness import Site
 from tests.flows.hiu import (
     FETCH,
@@ -26,9 +23,8 @@ pytestmark = [pytest.mark.hapi, pytest.mark.postgres]
 
 
 @pytest.fixture
-def database_url() -> Iterator[str]:
-    with servers.postgres_server() as url:
-        yield url
+def database_url(postgres_url: str) -> str:
+    return postgres_url
 
 
 def test_a_consent_request_lives_and_ends_on_postgresql(site: Site) -> None:

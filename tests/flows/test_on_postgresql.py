@@ -3,7 +3,6 @@
 import re
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -13,7 +12,6 @@ from adapter.flows import archive
 from adapter.rules.abha_profile import Profile
 from adapter.rules.states import HiuArtefactState
 from adapter.stores import abha_profiles, incoming
-from tests import servers
 from tests.flows.harness import (
     NOTIFY,
     ON_CONFIRM,
@@ -37,9 +35,8 @@ pytestmark = [pytest.mark.hapi, pytest.mark.postgres]
 
 
 @pytest.fixture
-def database_url() -> Iterator[str]:
-    with servers.postgres_server() as url:
-        yield url
+def database_url(postgres_url: str) -> str:
+    return postgres_url
 
 
 def test_the_whole_journey_works_on_postgresql(site: Site) -> None:

@@ -1,13 +1,12 @@
 """The SQL of transfers in on a real PostgreSQL: pages, workers and the end of a consent at once."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from adapter.flows import archive
 from adapter.rules.states import HiuArtefactState
-from tests import rig, servers
+from tests import rig
 from tests.flows.harness import Site
 from tests.flows.pushing import Pushing
 from tests.flows.received import bundle
@@ -16,9 +15,8 @@ pytestmark = [pytest.mark.hapi, pytest.mark.postgres]
 
 
 @pytest.fixture
-def database_url() -> Iterator[str]:
-    with servers.postgres_server() as url:
-        yield url
+def database_url(postgres_url: str) -> str:
+    return postgres_url
 
 
 def test_pages_that_arrive_while_others_are_worked_on_are_all_stored(site: Site) -> None:
