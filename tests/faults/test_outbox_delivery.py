@@ -129,7 +129,7 @@ def test_an_outage_delays_a_message_and_loses_nothing(
     script(gateway, Response(status=status), Response(status=status))
     row_id = queue(adapter)
     run_until_idle(adapter)
-    assert run_until_idle(adapter) == 0
+    assert run_until_idle(adapter, ["outbox"]) == 0
     assert told == []
     clock.advance(2.4)
     run_until_idle(adapter)
@@ -146,9 +146,9 @@ def test_retry_after_is_honoured(
     queue(adapter)
     run_until_idle(adapter)
     clock.advance(119)
-    assert run_until_idle(adapter) == 0
+    assert run_until_idle(adapter, ["outbox"]) == 0
     clock.advance(30)
-    assert run_until_idle(adapter) == 1
+    assert run_until_idle(adapter, ["outbox"]) == 1
 
 
 def test_at_the_deadline_a_message_becomes_a_dead_letter_that_can_be_sent_again(
@@ -239,7 +239,7 @@ def test_a_callback_faster_than_our_own_settlement_leaves_the_row_done(
     assert row(adapter, row_id).state == State.DONE
     clock.advance(minutes=5)
     work.sweep(adapter)
-    assert run_until_idle(adapter) == 0
+    assert run_until_idle(adapter, ["outbox"]) == 0
     assert len(gateway.visits()) == 1
     assert told == []
 
@@ -312,7 +312,7 @@ def test_a_sender_killed_after_sending_sends_again_when_its_lease_lapses(
             run_until_idle(adapter)
     assert told == []
     clock.advance(59)
-    assert run_until_idle(adapter) == 0
+    assert run_until_idle(adapter, ["outbox"]) == 0
     clock.advance(1)
     run_until_idle(adapter)
     assert row(adapter, row_id).state == State.DONE
