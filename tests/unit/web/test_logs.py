@@ -62,7 +62,9 @@ def test_credentials_and_identifiers_are_blanked(stream: io.StringIO, library: b
             logging.getLogger("some.package").warning("value %s", text)
         else:
             structlog.get_logger("test").info(f"value {text}", detail=text, deep={"x": [text]})
-    assert len(lines(stream)) == len(SECRETS)
+    # Threads of earlier tests may still log: a key set that could not be fetched, for one.
+    own = [line for line in lines(stream) if line["event"].startswith("value ")]
+    assert len(own) == len(SECRETS)
     for part in PARTS:
         assert part not in stream.getvalue()
 
