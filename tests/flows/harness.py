@@ -332,10 +332,10 @@ class Site:
             rig.run_until_idle(self.adapter)
 
     def wait(self, seconds: float) -> None:
-        """Let time pass second by second where something may fall due, then do it."""
-        until = self.clock() + timedelta(seconds=seconds)
+        """Let time pass in small steps, larger ones over minutes, and do what falls due at each."""
+        until, step = self.clock() + timedelta(seconds=seconds), 5.0 if seconds <= 300 else 30.0
         while self.clock() < until:
-            self.clock.advance(min(5.0, (until - self.clock()).total_seconds()))
+            self.clock.advance(min(step, (until - self.clock()).total_seconds()))
             self.run()
 
     # --- what is stored ---------------------------------------------------------------------
