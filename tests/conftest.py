@@ -3,10 +3,18 @@
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from conformance import ig
 
 pytest_plugins = ["tests.hapi_fixture", "tests.server_fixtures"]
+
+# The same change gives the same verdict twice, on a slow machine too. To look for more:
+# `pytest --hypothesis-profile=default tests/unit`.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
