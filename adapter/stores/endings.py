@@ -54,12 +54,13 @@ class Document:
 def lock(tx: Tx, artefact_id: str) -> None:
     """Hold the artefact and its transfers in until the transaction ends: what is read stays true.
 
-    Transfers first, as whoever takes in a page does, so that the two never wait for each other.
+    The artefact first, as whoever takes in a page or stores a document does, so that none of them
+    waits for the other.
     """
-    mine = sa.select(incoming.c.id).where(incoming.c.artefact_id == artefact_id)
-    tx.execute(mine.order_by(incoming.c.id).with_for_update())
     artefact = sa.select(hiu_artefact.c.id).where(hiu_artefact.c.id == artefact_id)
     tx.execute(artefact.with_for_update())
+    mine = sa.select(incoming.c.id).where(incoming.c.artefact_id == artefact_id)
+    tx.execute(mine.order_by(incoming.c.id).with_for_update())
 
 
 # --- transfers in ----------------------------------------------------------------------------

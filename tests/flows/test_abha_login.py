@@ -387,7 +387,7 @@ def test_a_session_that_cannot_be_renewed_asks_for_another_login(front: Front) -
     front.abdm.configure(abha_token_seconds=0.0, abha_refresh_seconds=0.0)
     person, number, _ = front.holder()
     begun = front.post("/abha/logins", by="abha_number", value=number, otp_to="mobile")
-    front.abdm.configure(abha_token_seconds=1.0)
+    front.abdm.configure(abha_token_seconds=30.0)
     verified = front.post(f"/abha/transactions/{begun['id']}/verify", otp=front.otp(person.mobile))
     answer = front.call("GET", f"/abha/profiles/{verified['profile']['id']}/card")
     assert answer.status_code == 409
