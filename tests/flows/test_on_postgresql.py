@@ -98,11 +98,11 @@ def test_an_end_and_a_page_at_the_same_moment_never_wait_for_each_other(site: Si
     def page() -> None:
         """The locks of taking in a page, one after the other."""
         with adapter.db.transaction() as tx:
-            incoming.lock(tx, given.incoming_id)
+            incoming.may_be_kept(tx, given.artefact_id)
             taken.set()
             ends.wait(10)
             time.sleep(0.3)
-            incoming.may_be_kept(tx, given.artefact_id)
+            incoming.lock(tx, given.incoming_id)
 
     def end() -> None:
         taken.wait(10)
