@@ -116,6 +116,18 @@ def stored(adapter: Adapter, row: AbhaTransaction, **changes: Any) -> AbhaTransa
     return row
 
 
+def kept(adapter: Adapter, row: AbhaTransaction, **changes: Any) -> AbhaTransaction:
+    """Store that an OTP is spent before anything else is asked; the row stays held.
+
+    Raises Conflict where the hold was lost.
+    """
+    row = stepped(adapter, row, sends=0, sent_at=None, wrong=0, **changes)
+    with adapter.db.transaction() as tx:
+        if not abha_transactions.store(tx, adapter, row, keep=True):
+            raise Conflict("This step took too long and another began; look again.")
+    return row
+
+
 def otp_sent(
     adapter: Adapter,
     row: AbhaTransaction,

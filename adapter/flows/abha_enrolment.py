@@ -121,7 +121,7 @@ def verify(adapter: Adapter, row: AbhaTransaction, otp: str, mobile: str | None)
             differs = mobile_differs(number, from_enrolment(came.profile).mobile)
             row = replace(row, state=AbhaState.VERIFIED, mobile_pending=differs)
             return _enrolled(adapter, row, came)
-    row = _kept(adapter, row, state=AbhaState.VERIFIED, mobile_pending=True)
+    row = abha_desk.kept(adapter, row, state=AbhaState.VERIFIED, mobile_pending=True)
     return go_on(adapter, row)
 
 
@@ -168,7 +168,7 @@ def verify_mobile(adapter: Adapter, desk: Desk, transaction_id: str, otp: str) -
         adapter.abha_of(row.hip_id).verify_mobile(row.secret.transaction, password)
         if row.profile_id is not None:
             return _mobile_proven(adapter, row)
-    row = _kept(adapter, row, state=AbhaState.MOBILE_VERIFIED, mobile_pending=False)
+    row = abha_desk.kept(adapter, row, state=AbhaState.MOBILE_VERIFIED, mobile_pending=False)
     return go_on(adapter, row)
 
 
@@ -184,15 +184,6 @@ def _mobile_proven(adapter: Adapter, row: AbhaTransaction) -> AbhaTransaction:
         sent_at=None,
         wrong=0,
     )
-
-
-def _kept(adapter: Adapter, row: AbhaTransaction, **changes: Any) -> AbhaTransaction:
-    """Store that an OTP is spent before anything else is asked; the row stays held."""
-    row = abha_desk.stepped(adapter, row, sends=0, sent_at=None, wrong=0, **changes)
-    with adapter.db.transaction() as tx:
-        if not abha_transactions.store(tx, adapter, row, keep=True):
-            raise Conflict("This step took too long and another began; look again.")
-    return row
 
 
 def _enrolled(adapter: Adapter, row: AbhaTransaction, enrolled: Enrolled) -> AbhaTransaction:

@@ -219,11 +219,7 @@ def link(
 
 def _logged_in(adapter: Adapter, row: AbhaTransaction, tokens: UserTokens) -> AbhaTransaction:
     """Keep the tokens before anything else is asked: the OTP is spent."""
-    row = with_secret(row, tokens=tokens)
-    row = abha_desk.stepped(adapter, row, state=AbhaState.VERIFIED, sends=0, sent_at=None, wrong=0)
-    with adapter.db.transaction() as tx:
-        if not abha_transactions.store(tx, adapter, row, keep=True):
-            raise Conflict("This step took too long and another began; look again.")
+    row = abha_desk.kept(adapter, with_secret(row, tokens=tokens), state=AbhaState.VERIFIED)
     return _fetched(adapter, row)
 
 

@@ -15,8 +15,10 @@ from conformance.simulator.config import SimulatorConfig
 from conformance.simulator.server import RunningSimulator, start_in_thread
 from tests import rig
 from tests.flows.abha import KEY, Front, fresh_numbers
-from tests.flows.harness import Site, outside
+from tests.flows.harness import Json, Site, outside
 from tests.flows.hims import Hospital, hospital_of
+from tests.flows.hiu import reachable
+from tests.flows.pushing import Pushing
 
 
 @pytest.fixture
@@ -58,6 +60,28 @@ def site(database_url: str, hapi: Any, generation: str) -> Iterator[Site]:
 def hospital(site: Site) -> Hospital:
     """The site's HIMS API, with a second facility that has a key of its own."""
     return hospital_of(site)
+
+
+@pytest.fixture
+def hiu(site: Site) -> Site:
+    """The site with a public address, where pages of records can reach it."""
+    return reachable(site)
+
+
+@pytest.fixture
+def patient(hiu: Site) -> Json:
+    """A patient on record whom other hospitals can be asked about."""
+    made = hiu.patient()
+    hiu.load(made)
+    return made
+
+
+@pytest.fixture
+def other(site: Site) -> Pushing:
+    """Another hospital that a consent lets send its records here."""
+    made = Pushing(site)
+    made.grant()
+    return made
 
 
 @pytest.fixture(scope="session")

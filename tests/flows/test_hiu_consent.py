@@ -22,7 +22,6 @@ from tests.flows.hiu import (
     answer,
     ask,
     asked,
-    reachable,
     request_row,
     tell,
     wanted,
@@ -31,18 +30,6 @@ from tests.flows.wire import BOTH, Call, only, stated_hiu
 
 pytestmark = pytest.mark.hapi
 GENERATIONS = BOTH
-
-
-@pytest.fixture
-def hiu(site: Site) -> Site:
-    return reachable(site)
-
-
-@pytest.fixture
-def patient(hiu: Site) -> Json:
-    made = hiu.patient()
-    hiu.load(made)
-    return made
 
 
 # --- asking --------------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from tests.flows.hiu import (
     fetched,
     granted,
     notice,
-    reachable,
     request_row,
     status,
 )
@@ -29,18 +28,6 @@ from tests.flows.wire import BOTH, stated_hiu
 
 pytestmark = pytest.mark.hapi
 GENERATIONS = BOTH
-
-
-@pytest.fixture
-def hiu(site: Site) -> Site:
-    return reachable(site)
-
-
-@pytest.fixture
-def patient(hiu: Site) -> Json:
-    made = hiu.patient()
-    hiu.load(made)
-    return made
 
 
 # --- denied, unanswered, ended -------------------------------------------------------------------

@@ -23,25 +23,12 @@ from tests.flows.hiu import (
     fetched,
     granted,
     notice,
-    reachable,
     request_row,
 )
 from tests.flows.wire import BOTH, stated_hiu
 
 pytestmark = pytest.mark.hapi
 GENERATIONS = BOTH
-
-
-@pytest.fixture
-def hiu(site: Site) -> Site:
-    return reachable(site)
-
-
-@pytest.fixture
-def patient(hiu: Site) -> Json:
-    made = hiu.patient()
-    hiu.load(made)
-    return made
 
 
 def test_grant_is_acknowledged_and_each_artefact_fetched_and_used_as_granted(

@@ -15,13 +15,6 @@ pytestmark = pytest.mark.hapi
 GENERATIONS = BOTH
 
 
-@pytest.fixture
-def other(site: Site) -> Pushing:
-    made = Pushing(site)
-    made.grant()
-    return made
-
-
 def broken_tag(entry: Json) -> Json:
     content = entry["content"]
     return {**entry, "content": content[:-8] + ("AAAAAAA=" if content[-8:] != "AAAAAAA=" else "B")}

@@ -18,13 +18,6 @@ pytestmark = pytest.mark.hapi
 GENERATIONS = BOTH
 
 
-@pytest.fixture
-def other(site: Site) -> Pushing:
-    made = Pushing(site)
-    made.grant()
-    return made
-
-
 def test_each_page_is_stored_as_sourced_resources_and_reported(other: Pushing) -> None:
     first, second = bundle(), bundle(3)
     other.acknowledge()

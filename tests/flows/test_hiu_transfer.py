@@ -22,13 +22,6 @@ pytestmark = pytest.mark.hapi
 GENERATIONS = BOTH
 
 
-@pytest.fixture
-def other(site: Site) -> Pushing:
-    made = Pushing(site)
-    made.grant()
-    return made
-
-
 # --- asking ------------------------------------------------------------------------------------
 
 
